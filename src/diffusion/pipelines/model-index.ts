@@ -1,0 +1,66 @@
+import { InvalidConfigError, ModelNotFoundError } from '../../common/errors';
+import type { ModelFolder } from '../../weights';
+
+/** Classes that may stand in model_index.json for each component: those that the studio's classes read. */
+const SUPPORTED: Readonly<Record<string, readonly string[]>> = {
+  text_encoder: ['T5EncoderModel', 'T5ForConditionalGeneration'],
+  unet: ['UNet2DConditionModel'],
+  vae: ['AutoencoderKL'],
+  vocoder: ['SpeechT5HifiGan'],
+};
+
+const REQUIRED_FILES = [
+  'tokenizer/tokenizer.json',
+  'text_encoder/config.json',
+  'unet/config.json',
+  'vae/config.json',
+  'vocoder/config.json',
+  'scheduler/scheduler_config.json',
+];
+
+/** What published checkpoints look like that are not diffusers folders. */
+const PUBLISHED_TANGO = ['pytorch_model_main.bin', 'main_config.json'];
+
+/**
+ * Checks that a folder is a Tango pipeline in the diffusers layout, before anything of it is parsed.
+ *
+ * @throws ModelNotFoundError listing every file that is missing, InvalidConfigError for another kind of pipeline
+ */
+export async function checkModelIndex(folder: ModelFolder): Promise<void> {
+  if (!folder.has('model_index.json')) throw notAPipeline(folder);
+  const index = await folder.json('model_index.json');
+  for (const [component, classes] of Object.entries(SUPPORTED)) {
+    const entry = componentOf(index, component);
+    if (entry !== undefined && !classes.includes(entry)) {
+      throw new InvalidConfigError(
+        `model_index.json names ${entry} as ${component}; a Tango pipeline has ${classes.join(' or ')} there. Choose a checkpoint of the Tango family.`,
+      );
+    }
+  }
+  const missing = REQUIRED_FILES.filter((path) => !folder.has(path));
+  if (missing.length > 0) {
+    throw new ModelNotFoundError(
+      `The model folder lacks ${missing.join(', ')}. Choose the top folder of the checkpoint with everything in it; a tokenizer is saved as tokenizer.json by its fast (Rust) class.`,
+    );
+  }
+}
+
+/** The class name of a component, when the index names one: `"unet": ["diffusers", "UNet2DConditionModel"]`. */
+function componentOf(index: unknown, component: string): string | undefined {
+  if (typeof index !== 'object' || index === null) {
+    throw new InvalidConfigError('model_index.json should hold a JSON object that names the components.');
+  }
+  const entry: unknown = new Map(Object.entries(index)).get(component);
+  return Array.isArray(entry) && typeof entry[1] === 'string' ? entry[1] : undefined;
+}
+
+function notAPipeline(folder: ModelFolder): ModelNotFoundError {
+  if (PUBLISHED_TANGO.some((path) => folder.has(path))) {
+    return new ModelNotFoundError(
+      'These are Tango’s published .bin files, which this version cannot read. Convert them to a diffusers folder (model_index.json, unet/, vae/, text_encoder/, tokenizer/, scheduler/, vocoder/) with safetensors.',
+    );
+  }
+  return new ModelNotFoundError(
+    `A model folder has model_index.json at its top, but this one has ${folder.list().slice(0, 8).join(', ')}. Choose the top folder of a diffusers checkpoint.`,
+  );
+}

@@ -1,0 +1,42 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { JobCancelledError, NonFiniteError } from '../../common/errors';
+
+/**
+ * Waits until `tensor` has been computed, lets messages in (a cancellation is one), and checks every value: one number
+ * is read back, not the tensor.
+ *
+ * @param what was being computed, for the error: "Denoising step 3 of 20"
+ * @throws NonFiniteError, JobCancelledError
+ */
+export async function settle(
+  tensor: tf.Tensor,
+  what: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  // NaN and infinity times zero are NaN, and NaN stays through a sum.
+  const probe = tf.tidy(() => tf.sum(tf.mul(tensor, 0)));
+  try {
+    const [sum] = await probe.data();
+    await new Promise((resolve) => setTimeout(resolve));
+    throwIfCancelled(signal);
+    if (sum !== 0) throw nonFinite(what);
+  } finally {
+    probe.dispose();
+  }
+}
+
+/** @throws JobCancelledError */
+export function throwIfCancelled(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new JobCancelledError('The job was cancelled.');
+}
+
+/** @throws NonFiniteError */
+export function checkFinite(values: Float32Array, what: string): void {
+  if (!values.every(Number.isFinite)) throw nonFinite(what);
+}
+
+function nonFinite(what: string): NonFiniteError {
+  return new NonFiniteError(
+    `${what} gave NaN or infinity where finite numbers were expected. Lower the guidance, try another seed, or choose the other backend; if it comes back, the checkpoint is damaged.`,
+  );
+}

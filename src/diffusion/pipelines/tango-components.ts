@@ -1,0 +1,232 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { InvalidConfigError, JobCancelledError, OutOfMemoryError } from '../../common/errors';
+import { AutoencoderKL, autoencoderKLStateDict, parseAutoencoderKLConfig } from '../../models/autoencoder-kl';
+import { HifiGan, hifiGanStateDict, parseHifiGanConfig } from '../../models/hifi-gan';
+import { parseT5Config, T5_ENCODER_IGNORED_KEYS, T5EncoderModel, t5EncoderStateDict } from '../../models/t5';
+import { parseUNet2DConditionConfig, UNet2DConditionModel } from '../../models/unet-2d-condition';
+import { ParameterRoot } from '../../nn';
+import { TextTokenizer } from '../../text/text-tokenizer';
+import { type ModelFolder, openComponentStateDict, type StateDict } from '../../weights';
+import { createScheduler, SCHEDULER_NAMES } from '../schedulers';
+import { checkModelIndex } from './model-index';
+
+export type ComponentName = 'text_encoder' | 'unet' | 'vae' | 'vocoder';
+
+export interface LoadProgress {
+  readonly loadedBytes: number;
+  readonly totalBytes: number;
+  /** What is being loaded, in words for a person. */
+  readonly label: string;
+}
+
+export interface LoadOptions {
+  readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A model on the backend and the parameters it owns. */
+interface LoadedComponent<M> {
+  readonly model: M;
+  readonly parameters: ParameterRoot;
+}
+
+export interface TangoComponents {
+  readonly tokenizer: TextTokenizer;
+  readonly textEncoder: LoadedComponent<T5EncoderModel>;
+  readonly unet: LoadedComponent<UNet2DConditionModel>;
+  readonly vae: LoadedComponent<AutoencoderKL>;
+  readonly vocoder: LoadedComponent<HifiGan>;
+  /** scheduler_config.json as it is: each request reads it for its own scheduler. */
+  readonly schedulerConfig: unknown;
+}
+
+/** A component whose parameters are declared but not filled. */
+interface Plan<M> extends LoadedComponent<M> {
+  readonly label: string;
+  readonly stateDict: StateDict;
+  readonly ignoreUnexpected: readonly RegExp[];
+}
+
+/** The wasm heap ends at 4 GiB; activations need the rest. */
+const WASM_PARAMETER_BYTES = 3 * 2 ** 30;
+
+/**
+ * Reads a diffusers folder: configs and headers of every component first, so that whatever does not fit is said before
+ * the first gigabyte is read; then the weights, one tensor after another.
+ *
+ * @throws ModelNotFoundError, InvalidConfigError, StateDictError, WeightsFormatError, OutOfMemoryError, or
+ *   JobCancelledError; nothing stays on the backend then.
+ */
+export async function loadTangoComponents(
+  folder: ModelFolder,
+  { onProgress, signal }: LoadOptions = {},
+): Promise<TangoComponents> {
+  await checkModelIndex(folder);
+  const schedulerConfig = await folder.json('scheduler/scheduler_config.json');
+  for (const name of SCHEDULER_NAMES) createScheduler(name, schedulerConfig);
+  const tokenizer = new TextTokenizer(
+    await folder.json('tokenizer/tokenizer.json'),
+    folder.has('tokenizer/tokenizer_config.json') ? await folder.json('tokenizer/tokenizer_config.json') : {},
+  );
+  const textEncoder = await planTextEncoder(folder);
+  const unet = await planUNet(folder);
+  const vae = await planVae(folder);
+  const vocoder = await planVocoder(folder);
+  checkFit(tokenizer, textEncoder.model, unet.model, vae.model, vocoder.model);
+
+  const plans = [textEncoder, unet, vae, vocoder];
+  checkMemory(plans.reduce((sum, { parameters }) => sum + parameters.parameterCount, 0));
+  try {
+    await fill(plans, onProgress, signal);
+  } catch (error) {
+    for (const { parameters } of plans) parameters.dispose();
+    if (signal?.aborted) throw new JobCancelledError('Loading the model was cancelled.', { cause: error });
+    throw error;
+  }
+  return { tokenizer, textEncoder, unet, vae, vocoder, schedulerConfig };
+}
+
+async function fill(
+  plans: readonly Plan<unknown>[],
+  onProgress: LoadOptions['onProgress'],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const sizes = plans.map(({ stateDict }) => byteLengthOf(stateDict));
+  const totalBytes = sizes.reduce((sum, size) => sum + size, 0);
+  let before = 0;
+  for (const [i, { label, parameters, stateDict, ignoreUnexpected }] of plans.entries()) {
+    await parameters.load(stateDict, {
+      ignoreUnexpected,
+      onProgress: ({ bytes }) => onProgress?.({ loadedBytes: before + bytes, totalBytes, label }),
+      ...(signal ? { signal } : {}),
+    });
+    before += sizes[i]!;
+    // Keys that are not used count as loaded, so that the bar reaches its end.
+    onProgress?.({ loadedBytes: before, totalBytes, label });
+  }
+}
+
+async function planTextEncoder(folder: ModelFolder): Promise<Plan<T5EncoderModel>> {
+  const parameters = new ParameterRoot();
+  const config = parseT5Config(await folder.json('text_encoder/config.json'));
+  return {
+    label: 'text encoder',
+    parameters,
+    model: new T5EncoderModel(config, parameters.scope),
+    stateDict: t5EncoderStateDict(await openComponentStateDict(folder, 'text_encoder')),
+    ignoreUnexpected: T5_ENCODER_IGNORED_KEYS,
+  };
+}
+
+async function planUNet(folder: ModelFolder): Promise<Plan<UNet2DConditionModel>> {
+  const parameters = new ParameterRoot();
+  const config = parseUNet2DConditionConfig(await folder.json('unet/config.json'));
+  return {
+    label: 'UNet',
+    parameters,
+    model: new UNet2DConditionModel(config, parameters.scope),
+    stateDict: await openComponentStateDict(folder, 'unet'),
+    ignoreUnexpected: [],
+  };
+}
+
+async function planVae(folder: ModelFolder): Promise<Plan<AutoencoderKL>> {
+  const parameters = new ParameterRoot();
+  const config = parseAutoencoderKLConfig(await folder.json('vae/config.json'));
+  return {
+    label: 'autoencoder',
+    parameters,
+    model: new AutoencoderKL(config, parameters.scope),
+    stateDict: autoencoderKLStateDict(await openComponentStateDict(folder, 'vae')),
+    ignoreUnexpected: [],
+  };
+}
+
+async function planVocoder(folder: ModelFolder): Promise<Plan<HifiGan>> {
+  const parameters = new ParameterRoot();
+  const config = parseHifiGanConfig(await folder.json('vocoder/config.json'));
+  return {
+    label: 'vocoder',
+    parameters,
+    model: new HifiGan(config, parameters.scope),
+    stateDict: hifiGanStateDict(await openComponentStateDict(folder, 'vocoder'), config),
+    ignoreUnexpected: [],
+  };
+}
+
+/** @throws InvalidConfigError when the components were not made for each other */
+function checkFit(
+  tokenizer: TextTokenizer,
+  textEncoder: T5EncoderModel,
+  unet: UNet2DConditionModel,
+  vae: AutoencoderKL,
+  vocoder: HifiGan,
+): void {
+  const { config } = unet;
+  const expectations: readonly (readonly [string, number, string, number])[] = [
+    [
+      'the UNet’s in_channels',
+      config.inChannels,
+      'the autoencoder’s latent_channels',
+      vae.config.latentChannels,
+    ],
+    [
+      'the UNet’s out_channels',
+      config.outChannels,
+      'the autoencoder’s latent_channels',
+      vae.config.latentChannels,
+    ],
+    ['the autoencoder’s in_channels', vae.config.inChannels, 'one mel spectrogram', 1],
+    ['the autoencoder’s out_channels', vae.config.outChannels, 'one mel spectrogram', 1],
+    [
+      'the vocoder’s model_in_dim',
+      vocoder.config.modelInDim % vae.downsamplingFactor,
+      'a multiple of the autoencoder’s factor',
+      0,
+    ],
+    ...config.crossAttentionDim.map(
+      (width) =>
+        [
+          'the UNet’s cross_attention_dim',
+          width,
+          'the text encoder’s d_model',
+          textEncoder.config.dModel,
+        ] as const,
+    ),
+  ];
+  const problems = expectations
+    .filter(([, value, , expected]) => value !== expected)
+    .map(([what, value, other, expected]) => `${what} is ${value}, but ${other} makes it ${expected}`);
+  if (tokenizer.vocabularySize > textEncoder.config.vocabSize) {
+    problems.push(
+      `the tokenizer has ${tokenizer.vocabularySize} tokens, but the text encoder knows ${textEncoder.config.vocabSize}`,
+    );
+  }
+  if (config.classEmbedding !== null)
+    problems.push('the UNet wants a class embedding, which Tango does not have');
+  if (problems.length === 0) return;
+  throw new InvalidConfigError(
+    `The components do not belong together: ${problems.join('; ')}. Use a folder as it was saved, with all its parts from one checkpoint.`,
+  );
+}
+
+/** @throws OutOfMemoryError when the wasm heap cannot hold the parameters */
+function checkMemory(parameterCount: number): void {
+  const bytes = parameterCount * 4;
+  if (tf.getBackend() !== 'wasm' || bytes <= WASM_PARAMETER_BYTES) return;
+  throw new OutOfMemoryError(
+    `The model has ${Math.round(parameterCount / 1e6)} million parameters, ${(bytes / 2 ** 30).toFixed(1)} GiB in WebAssembly, whose memory ends at 4 GiB. Use it with WebGPU, or choose a smaller model.`,
+  );
+}
+
+function byteLengthOf(stateDict: StateDict): number {
+  return stateDict.names().reduce((sum, name) => sum + (stateDict.entry(name)?.byteLength ?? 0), 0);
+}
+
+/** The folder's names and classes of what it holds, for summaries. */
+export const COMPONENT_CLASSES: Readonly<Record<ComponentName, string>> = {
+  text_encoder: 'T5EncoderModel',
+  unet: 'UNet2DConditionModel',
+  vae: 'AutoencoderKL',
+  vocoder: 'SpeechT5HifiGan',
+};

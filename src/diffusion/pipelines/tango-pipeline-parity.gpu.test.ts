@@ -1,0 +1,1 @@
+import './tango-pipeline-parity.test';

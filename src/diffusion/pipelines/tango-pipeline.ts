@@ -1,0 +1,421 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { type LogMelConfig, logMelSpectrogram, TANGO_LOG_MEL } from '../../audio';
+import { InvalidInputError } from '../../common/errors';
+import { TorchGenerator } from '../../common/random';
+import type { EncoderStates } from '../../models/unet-2d-condition';
+import type { EncodedPrompts } from '../../text/text-tokenizer';
+import type { ModelFolder } from '../../weights';
+import { createScheduler, type Scheduler, SchedulerRun } from '../schedulers';
+import { checkedShape, nchwToNhwc, nhwcToNchw, readTensor, type TensorData } from '../tensor-layout';
+import { TensorScope } from '../tensor-scope';
+import { type ClipSize, clipSize } from './clip-size';
+import { PreviewBudget } from './preview-budget';
+import { checkFinite, settle, throwIfCancelled } from './settle';
+import {
+  COMPONENT_CLASSES,
+  type ComponentName,
+  type LoadOptions,
+  loadTangoComponents,
+  type TangoComponents,
+} from './tango-components';
+import { checkLatents, checkTangoRequest, type TangoRequest } from './tango-request';
+
+export type TangoStage = 'encode-text' | 'denoise' | 'decode' | 'vocode';
+
+/** A natural-log mel spectrogram, row-major [frames, melBins]. */
+export interface MelSpectrogram {
+  readonly data: Float32Array;
+  readonly frames: number;
+  readonly melBins: number;
+}
+
+export interface TangoHooks {
+  /** A stage begins; `denoise` begins once for each step. */
+  readonly onStage?: ((stage: TangoStage, stepIndex: number, stepCount: number) => void) | undefined;
+  /** The clip as the model sees it now. */
+  readonly onPreview?: ((mel: MelSpectrogram) => void) | undefined;
+  /** Takes effect within one UNet pass. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Every stage's tensor, in PyTorch's order. */
+export interface TangoStages {
+  readonly textStates: TensorData; // [2 or 1, L, D], unconditional first
+  readonly textMask: TensorData; // [2 or 1, L]
+  readonly initialLatents: TensorData; // [1, C, H, W]
+  readonly latents: readonly TensorData[]; // [1, C, H, W] after each step
+  readonly timesteps: readonly number[];
+  readonly mel: TensorData; // [1, 1, T, F]
+  readonly waveform: TensorData; // [1, samples], untrimmed
+}
+
+export interface TangoOutput {
+  /** Mono, −1…1, of the duration asked for. */
+  readonly audio: Float32Array;
+  readonly mel: MelSpectrogram;
+  /** Whether the prompt or the negative prompt was longer than the text encoder reads. */
+  readonly truncated: boolean;
+  readonly stages?: TangoStages;
+}
+
+export interface ComponentSummary {
+  readonly name: ComponentName;
+  readonly className: string;
+  readonly parameterCount: number;
+  /** On the backend. */
+  readonly bytes: number;
+}
+
+/** A batch of texts as the UNet takes them. */
+interface EncodedText {
+  readonly states: tf.Tensor3D; // [B, L, D]
+  readonly mask: tf.Tensor2D; // [B, L]
+  readonly prompts: EncodedPrompts;
+}
+
+/**
+ * Text to sound as the released Tango does it: FLAN-T5 states → guided denoising of mel latents → mel → waveform.
+ *
+ * Stages can be asked for one by one, with plain numbers in PyTorch's order; `run` goes through all of them and keeps
+ * everything on the backend in between.
+ */
+export class TangoPipeline {
+  readonly sampleRateHz: number;
+  readonly melConfig: LogMelConfig;
+
+  private constructor(private readonly parts: TangoComponents) {
+    const { vocoder } = parts;
+    this.sampleRateHz = vocoder.model.sampleRateHz;
+    this.melConfig = {
+      ...TANGO_LOG_MEL,
+      sampleRateHz: this.sampleRateHz,
+      hopLengthSamples: vocoder.model.samplesPerFrame,
+      melBins: vocoder.model.config.modelInDim,
+      maxFrequencyHz: this.sampleRateHz / 2,
+    };
+  }
+
+  /**
+   * Loads a diffusers folder onto the current backend.
+   *
+   * @throws ModelNotFoundError, InvalidConfigError, StateDictError, WeightsFormatError, OutOfMemoryError,
+   *   JobCancelledError; nothing stays on the backend then
+   */
+  static async load(folder: ModelFolder, options: LoadOptions = {}): Promise<TangoPipeline> {
+    return new TangoPipeline(await loadTangoComponents(folder, options));
+  }
+
+  get components(): readonly ComponentSummary[] {
+    const { textEncoder, unet, vae, vocoder } = this.parts;
+    const roots = { text_encoder: textEncoder, unet, vae, vocoder };
+    return (['text_encoder', 'unet', 'vae', 'vocoder'] as const).map((name) => ({
+      name,
+      className: COMPONENT_CLASSES[name],
+      parameterCount: roots[name].parameters.parameterCount,
+      bytes: roots[name].parameters.byteLength,
+    }));
+  }
+
+  /** Latents of a clip, and what is cut off again; see `clipSize`. */
+  clipSize(durationSeconds: number): ClipSize {
+    const { unet, vae } = this.parts;
+    return clipSize(durationSeconds, {
+      sampleRateHz: this.sampleRateHz,
+      hopLengthSamples: this.melConfig.hopLengthSamples,
+      melBins: this.melConfig.melBins,
+      latentChannels: vae.model.config.latentChannels,
+      vaeFactor: vae.model.downsamplingFactor,
+      unetFactor: 2 ** (unet.model.config.blockOutChannels.length - 1),
+    });
+  }
+
+  /**
+   * One take.
+   *
+   * @throws InvalidInputError, JobCancelledError, NonFiniteError (naming the stage); no tensor stays behind then
+   */
+  async run(request: TangoRequest, hooks: TangoHooks = {}): Promise<TangoOutput> {
+    checkTangoRequest(request);
+    const size = this.clipSize(request.durationSeconds);
+    if (request.latents) checkLatents(request.latents, size.latentShape);
+    const scheduler = createScheduler(request.scheduler, this.parts.schedulerConfig);
+    scheduler.setTimesteps(request.steps);
+    const stepCount = scheduler.timesteps.length;
+    const scope = new TensorScope();
+    try {
+      // 1. Text: the negative prompt first, both padded to the longer one, each with its own mask.
+      throwIfCancelled(hooks.signal);
+      hooks.onStage?.('encode-text', 0, stepCount);
+      const guided = request.guidanceScale !== 1;
+      const text = this.#encode(guided ? [request.negativePrompt, request.prompt] : [request.prompt]);
+      scope.own(text.states);
+      scope.own(text.mask);
+      await settle(text.states, 'The text encoder', hooks.signal);
+      const encoder = scope.own(this.parts.unet.model.prepareEncoderStates(text.states, text.mask));
+
+      // 2. Noise: drawn as torch.randn([1, C, H, W]) does, scaled to what the scheduler starts from.
+      const generator = new TorchGenerator(request.seed);
+      const initial = scope.own(initialLatents(request.latents, size, generator, scheduler.initNoiseSigma));
+      const record = request.returnStages ? await beginRecord(text, initial) : null;
+
+      // 3. Denoising.
+      const latents = await this.#denoise(initial, {
+        scope,
+        scheduler,
+        generator,
+        encoder,
+        guidanceScale: request.guidanceScale,
+        size,
+        hooks,
+        onLatents: async (tensor) => void record?.latents.push(await nhwcToNchw(tensor)),
+      });
+      scope.release(encoder);
+
+      // 4. Latents → mel.
+      hooks.onStage?.('decode', stepCount, stepCount);
+      const mel = scope.own(this.#decode(latents)); // [1, T, F, 1]
+      await settle(mel, 'The autoencoder’s decoder', hooks.signal);
+
+      // 5. Mel → waveform, of which the padding is cut off.
+      hooks.onStage?.('vocode', stepCount, stepCount);
+      const waveform = scope.own(this.#vocode(mel)); // [1, samples]
+      const waveformData = await readTensor(waveform);
+      checkFinite(waveformData.data, 'The vocoder');
+      throwIfCancelled(hooks.signal);
+      return {
+        audio: waveformData.data.slice(0, size.samples),
+        mel: await trimmedMel(mel, size.frames),
+        truncated: text.prompts.prompts.some((prompt) => prompt.truncated),
+        ...(record && {
+          stages: {
+            ...record,
+            timesteps: scheduler.timesteps,
+            mel: await nhwcToNchw(mel),
+            waveform: waveformData,
+          },
+        }),
+      };
+    } finally {
+      scope.dispose();
+    }
+  }
+
+  /** Texts → T5 states, padded to the longest. */
+  async encodeText(texts: readonly string[]): Promise<{
+    states: TensorData; // [B, L, D]
+    mask: TensorData; // [B, L]
+    inputIds: readonly (readonly number[])[];
+    truncated: readonly boolean[];
+  }> {
+    if (texts.length === 0) throw new InvalidInputError('encodeText takes at least one text, but none came.');
+    const { states, mask, prompts } = this.#encode(texts);
+    try {
+      return {
+        states: await readTensor(states),
+        mask: await readTensor(mask),
+        inputIds: texts.map((_, row) => [
+          ...prompts.inputIds.subarray(row * prompts.length, (row + 1) * prompts.length),
+        ]),
+        truncated: prompts.prompts.map((prompt) => prompt.truncated),
+      };
+    } finally {
+      tf.dispose([states, mask]);
+    }
+  }
+
+  /** One UNet pass: sample [B, C, H, W] at one timestep for all or one for each → prediction [B, C, H, W]. */
+  async predict(input: {
+    readonly sample: TensorData;
+    readonly timestep: number | readonly number[];
+    readonly textStates: TensorData;
+    readonly textMask?: TensorData | undefined;
+  }): Promise<TensorData> {
+    const { unet } = this.parts;
+    const scope = new TensorScope();
+    try {
+      const sample = scope.own(nchwToNhwc(input.sample));
+      const [batch, tokens, width] = checkedShape(input.textStates, ['B', 'L', 'D']);
+      const states = scope.own(tf.tensor3d(input.textStates.data, [batch!, tokens!, width!]));
+      const mask = input.textMask && scope.own(maskTensor(input.textMask));
+      const encoder = scope.own(unet.model.prepareEncoderStates(states, mask));
+      const timesteps = typeof input.timestep === 'number' ? [input.timestep] : input.timestep;
+      return await nhwcToNchw(scope.own(unet.model.forward(sample, timesteps, encoder)));
+    } finally {
+      scope.dispose();
+    }
+  }
+
+  /** Mel [B, 1, T, F] → the posterior's mean times the scaling factor [B, C, H, W]. */
+  async encode(mel: TensorData): Promise<TensorData> {
+    const { model } = this.parts.vae;
+    const latents = tf.tidy(() =>
+      tf.mul<tf.Tensor4D>(model.encode(nchwToNhwc(mel)).mean, model.scalingFactor),
+    );
+    return readAndDispose(latents, nhwcToNchw);
+  }
+
+  /** Scaled latents [B, C, H, W] → mel [B, 1, T, F]. */
+  async decode(latents: TensorData): Promise<TensorData> {
+    return readAndDispose(
+      tf.tidy(() => this.#decode(nchwToNhwc(latents))),
+      nhwcToNchw,
+    );
+  }
+
+  /** Mel [B, 1, T, F] → waveform [B, samples], untrimmed. */
+  async vocode(mel: TensorData): Promise<TensorData> {
+    const [, channels] = checkedShape(mel, ['B', '1', 'T', 'F']);
+    if (channels !== 1)
+      throw new InvalidInputError(`A mel has one channel, but ${channels} came: give [B, 1, T, F].`);
+    return readAndDispose(
+      tf.tidy(() => this.#vocode(nchwToNhwc(mel))),
+      readTensor,
+    );
+  }
+
+  /** Waveform [samples] at `sampleRateHz` → natural-log mel [1, 1, T, F]; see `logMelSpectrogram`. */
+  mel(waveform: TensorData): TensorData {
+    checkedShape(waveform, ['samples']);
+    const { data, frames, melBins } = logMelSpectrogram(waveform.data, this.melConfig);
+    return { data, shape: [1, 1, frames, melBins] };
+  }
+
+  /** Frees every parameter. */
+  dispose(): void {
+    const { textEncoder, unet, vae, vocoder } = this.parts;
+    for (const { parameters } of [textEncoder, unet, vae, vocoder]) parameters.dispose();
+  }
+
+  #encode(texts: readonly string[]): EncodedText {
+    const prompts = this.parts.tokenizer.encodeBatch(texts);
+    const shape: [number, number] = [texts.length, prompts.length];
+    const { states, mask } = tf.tidy(() => {
+      const mask = tf.tensor2d(prompts.attentionMask, shape); // [B, L]
+      const inputIds = tf.tensor2d(prompts.inputIds, shape, 'int32'); // [B, L]
+      return { states: this.parts.textEncoder.model.forward(inputIds, mask), mask };
+    });
+    return { states, mask, prompts };
+  }
+
+  /** @returns the last latents [1, H, W, C], owned by the scope */
+  async #denoise(initial: tf.Tensor4D, job: DenoisingJob): Promise<tf.Tensor4D> {
+    const { scope, scheduler, generator, encoder, guidanceScale, size, hooks } = job;
+    const { onPreview, signal } = hooks;
+    const run = scope.own(new SchedulerRun(scheduler, generator));
+    const budget = new PreviewBudget();
+    const stepCount = scheduler.timesteps.length;
+    let latents = initial; // [1, H, W, C]
+    for (const [step, timestep] of scheduler.timesteps.entries()) {
+      hooks.onStage?.('denoise', step, stepCount);
+      const next = tf.tidy(() => {
+        const prediction = this.#guidedPrediction(latents, timestep, encoder, guidanceScale);
+        return run.step(prediction, step, latents);
+      });
+      scope.release(latents);
+      latents = scope.own(next);
+      await settle(latents, `Denoising step ${step + 1} of ${stepCount} (timestep ${timestep})`, signal);
+      await job.onLatents(latents);
+      if (onPreview && run.predictedX0 && budget.isDue(step, stepCount)) {
+        const x0 = run.predictedX0;
+        await budget.spend(async () => onPreview(await this.#preview(x0, size.frames)));
+        throwIfCancelled(signal);
+      }
+    }
+    scope.release(run);
+    return latents;
+  }
+
+  /** eps_u + g (eps_c − eps_u), from one pass over a batch of two. */
+  #guidedPrediction(
+    latents: tf.Tensor4D,
+    timestep: number,
+    encoder: EncoderStates,
+    guidanceScale: number,
+  ): tf.Tensor4D {
+    const { model } = this.parts.unet;
+    if (guidanceScale === 1) return model.forward(latents, [timestep], encoder);
+    const both = model.forward(tf.concat([latents, latents]), [timestep], encoder); // [2, H, W, C]
+    const [unconditional, conditional] = tf.split(both, 2) as [tf.Tensor4D, tf.Tensor4D];
+    return tf.add(unconditional, tf.mul(tf.sub(conditional, unconditional), guidanceScale));
+  }
+
+  async #preview(x0: tf.Tensor4D, frames: number): Promise<MelSpectrogram> {
+    return readAndDispose(this.#decode(x0), (mel) => trimmedMel(mel, frames));
+  }
+
+  /** Scaled latents [B, H, W, C] → mel [B, T, F, 1]. */
+  #decode(latents: tf.Tensor4D): tf.Tensor4D {
+    const { model } = this.parts.vae;
+    return tf.tidy(() => model.decode(tf.div(latents, model.scalingFactor)));
+  }
+
+  /** Mel [B, T, F, 1] → waveform [B, samples]. */
+  #vocode(mel: tf.Tensor4D): tf.Tensor2D {
+    return tf.tidy(() => this.parts.vocoder.model.forward(tf.squeeze<tf.Tensor3D>(mel, [3])));
+  }
+}
+
+interface DenoisingJob {
+  readonly scope: TensorScope;
+  readonly scheduler: Scheduler;
+  readonly generator: TorchGenerator;
+  readonly encoder: EncoderStates;
+  readonly guidanceScale: number;
+  readonly size: ClipSize;
+  readonly hooks: TangoHooks;
+  readonly onLatents: (latents: tf.Tensor4D) => Promise<void>;
+}
+
+function initialLatents(
+  given: TensorData | undefined,
+  size: ClipSize,
+  generator: TorchGenerator,
+  sigma: number,
+): tf.Tensor4D {
+  return tf.tidy(() => {
+    const shape = size.latentShape;
+    const noise = given ?? { data: generator.randn(shape.reduce((a, b) => a * b)), shape };
+    const tensor = nchwToNhwc(noise); // [1, H, W, C]
+    return sigma === 1 ? tensor : tf.mul(tensor, sigma);
+  });
+}
+
+async function beginRecord(
+  text: EncodedText,
+  initial: tf.Tensor4D,
+): Promise<{
+  textStates: TensorData;
+  textMask: TensorData;
+  initialLatents: TensorData;
+  latents: TensorData[];
+}> {
+  return {
+    textStates: await readTensor(text.states),
+    textMask: await readTensor(text.mask),
+    initialLatents: await nhwcToNchw(initial),
+    latents: [],
+  };
+}
+
+/** The first `frames` frames of a mel [1, T, F, 1]. */
+async function trimmedMel(mel: tf.Tensor4D, frames: number): Promise<MelSpectrogram> {
+  const melBins = mel.shape[2];
+  const { data } = await readTensor(mel);
+  return { data: data.slice(0, frames * melBins), frames, melBins };
+}
+
+function maskTensor(mask: TensorData): tf.Tensor2D {
+  const [batch, tokens] = checkedShape(mask, ['B', 'L']);
+  return tf.tensor2d(mask.data, [batch!, tokens!]);
+}
+
+async function readAndDispose<T extends tf.Tensor, R>(
+  tensor: T,
+  read: (tensor: T) => Promise<R>,
+): Promise<R> {
+  try {
+    return await read(tensor);
+  } finally {
+    tensor.dispose();
+  }
+}

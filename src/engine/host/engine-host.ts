@@ -1,0 +1,252 @@
+import * as tf from '@tensorflow/tfjs-core';
+import packageJson from '../../../package.json';
+import { DeviceLostError, JobCancelledError, type StudioError } from '../../common/errors';
+import { TangoPipeline } from '../../diffusion/pipelines/tango-pipeline';
+import { type ComputeDevice, openDevice } from '../../gpu/device';
+import type { ModelFolder } from '../../weights';
+import type {
+  BackendChoice,
+  EngineInfo,
+  GenerateProgress,
+  GenerateRequest,
+  JobOptions,
+  LoadProgress,
+  ModelSummary,
+  ModelsApi,
+  Sound,
+  StagesApi,
+  StudioEngine,
+} from '../protocol';
+import { BUNDLED_MODEL_ID } from '../protocol-limits';
+import type { EngineEvent, EngineStartOptions } from '../rpc/methods';
+import { asStudioError } from '../rpc/wire-error';
+import { generateTakes } from './generate-takes';
+import { JobQueue } from './job-queue';
+import { openKeyValueStore } from './key-value-store';
+import { ModelLibrary } from './model-library';
+import { ModelStore } from './model-store';
+import { StageSpeeds } from './progress-estimate';
+import { checkDuration, checkTensor, resolveRequest } from './resolve-request';
+import { stagesOf } from './stages';
+
+/** Models up to this size stay on the backend while an imported one is checked. */
+const ROOM_FOR_TWO_BYTES = 256 * 2 ** 20;
+
+/** A model on the backend, ready to run. */
+interface LoadedModel {
+  readonly summary: ModelSummary;
+  readonly pipeline: TangoPipeline;
+}
+
+/**
+ * The engine itself: what `StudioEngine` promises, done with tensors. It runs in a worker and is served to the page by
+ * engine/rpc; in Node it runs as it is.
+ *
+ * One job at a time: a job is whatever touches the device. A job that fails leaves the device as it was before it.
+ * When the GPU is lost, the job that runs and all later ones reject with `DeviceLostError`: `onEvent` tells whoever
+ * started the engine, who starts another one.
+ */
+export class EngineHost implements StudioEngine {
+  readonly models: ModelsApi;
+  readonly stages: StagesApi;
+
+  readonly #library: ModelLibrary;
+  readonly #queue = new JobQueue();
+  readonly #onEvent: (event: EngineEvent) => void;
+  #device: ComputeDevice;
+  #backendChoice: BackendChoice;
+  #lost: StudioError | null = null;
+  /** The model that requests without a `modelId` mean. */
+  #modelId: string;
+  #loaded: LoadedModel | null = null;
+  #speeds = new StageSpeeds();
+
+  /** @throws BackendUnavailableError */
+  static async open(
+    options: EngineStartOptions,
+    onEvent: (event: EngineEvent) => void = () => {},
+    store: ModelStore = new ModelStore(openKeyValueStore('tango-studio-models')),
+  ): Promise<EngineHost> {
+    const device = await openDevice(options.backend);
+    return new EngineHost(options, device, new ModelLibrary(options.modelsUrl, store), onEvent);
+  }
+
+  private constructor(
+    options: EngineStartOptions,
+    device: ComputeDevice,
+    library: ModelLibrary,
+    onEvent: (event: EngineEvent) => void,
+  ) {
+    this.#device = device;
+    this.#backendChoice = options.backend;
+    this.#modelId = options.modelId ?? BUNDLED_MODEL_ID;
+    this.#library = library;
+    this.#onEvent = onEvent;
+    this.#watch(device);
+    this.models = {
+      list: () => library.list(),
+      importFiles: (files, jobOptions = {}) =>
+        this.#job(jobOptions.signal, (signal) =>
+          library.importFiles(files, (folder) => this.#check(folder, jobOptions, signal), {
+            ...jobOptions,
+            signal,
+          }),
+        ),
+      use: (id, jobOptions = {}) =>
+        this.#job(jobOptions.signal, async (signal) => {
+          const { summary } = await this.#load(id, { ...jobOptions, signal });
+          this.#modelId = id;
+          return summary;
+        }),
+      remove: (id) =>
+        this.#job(undefined, async () => {
+          await library.remove(id);
+          if (this.#loaded?.summary.id === id) this.#unload();
+          if (this.#modelId === id) this.#modelId = BUNDLED_MODEL_ID;
+        }),
+    };
+    this.stages = stagesOf((run) =>
+      this.#job(undefined, async (signal) => run((await this.#load(this.#modelId, { signal })).pipeline)),
+    );
+  }
+
+  async info(): Promise<EngineInfo> {
+    const device = this.#device;
+    return {
+      backend: device.backend,
+      backendChoice: this.#backendChoice,
+      backendReason: device.reason,
+      adapter: device.adapter,
+      features: device.features,
+      wasm: device.wasm,
+      memory: { ...device.memory(), tensorCount: tf.memory().numTensors },
+      versions: { studio: packageJson.version, tfjs: tf.version_core },
+      model: this.#loaded?.summary ?? null,
+    };
+  }
+
+  async setBackend(choice: BackendChoice): Promise<EngineInfo> {
+    return this.#queue.run(async () => {
+      if (choice === this.#backendChoice && !this.#lost) return this.info();
+      const model = this.#loaded?.summary.id;
+      this.#unload();
+      try {
+        // Opened before the old one is let go: a backend that cannot be had leaves the engine where it is.
+        const device = await openDevice(choice);
+        this.#device.dispose();
+        this.#device = device;
+        this.#backendChoice = choice;
+        this.#lost = null;
+        this.#watch(device);
+      } finally {
+        if (model !== undefined && !this.#lost) await this.#load(model, {});
+      }
+      return this.info();
+    });
+  }
+
+  async generate(
+    request: GenerateRequest,
+    { onProgress, signal }: JobOptions<GenerateProgress> = {},
+  ): Promise<readonly Sound[]> {
+    const resolved = resolveRequest(request, request.modelId ?? this.#modelId);
+    if (request.latents) checkTensor('latents', request.latents, ['1', 'C', 'H', 'W']);
+    const { count: takeCount, steps: stepCount } = resolved;
+    const beforeTheFirst = {
+      takeIndex: 0,
+      takeCount,
+      stepIndex: 0,
+      stepCount,
+      fraction: 0,
+      remainingSeconds: null,
+    };
+    if (this.#queue.busy) onProgress?.({ stage: 'queued', ...beforeTheFirst });
+    return this.#job(signal, async (running) => {
+      onProgress?.({ stage: 'load-model', ...beforeTheFirst });
+      const { pipeline, summary } = await this.#load(resolved.modelId, { signal: running });
+      checkDuration(resolved.durationSeconds, summary);
+      return generateTakes({
+        pipeline,
+        request: resolved,
+        latents: request.latents,
+        returnStages: request.returnStages ?? false,
+        backend: this.#device.backend,
+        speeds: this.#speeds,
+        onProgress,
+        signal: running,
+      });
+    });
+  }
+
+  /** Frees the model and the device; calls that wait reject. */
+  dispose(): void {
+    this.#lost ??= new JobCancelledError('The engine was closed.');
+    this.#unload();
+    this.#device.dispose();
+  }
+
+  /** Runs `work` when its turn comes; a lost device ends it, and what the GPU reported fails it. */
+  #job<T>(signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return this.#queue.run(async () => {
+      if (this.#lost) throw this.#lost;
+      const device = this.#device;
+      const running = new AbortController();
+      const abort = (): void => running.abort(new JobCancelledError('The job was cancelled.'));
+      signal?.addEventListener('abort', abort);
+      if (signal?.aborted) abort();
+      const lost = device.lost.then((): never => {
+        running.abort(this.#lost);
+        throw this.#lost;
+      });
+      lost.catch(() => {}); // the device may be lost when no job runs
+      try {
+        // Work on a lost device may wait for an answer that never comes.
+        const result = await Promise.race([work(running.signal), lost]);
+        const refused = device.takeError();
+        if (refused) throw refused;
+        return result;
+      } catch (error) {
+        if (this.#lost) throw this.#lost;
+        throw device.takeError() ?? asStudioError(error);
+      } finally {
+        signal?.removeEventListener('abort', abort);
+        // Buffers of disposed tensors are given back by a submit.
+        if (!this.#lost) await device.finish().catch(() => {});
+      }
+    }, signal);
+  }
+
+  #watch(device: ComputeDevice): void {
+    void device.lost.then(({ message }) => {
+      if (device !== this.#device || this.#lost) return;
+      this.#lost = new DeviceLostError(`The GPU was lost (${message}). Run the job again.`);
+      this.#onEvent({ type: 'device-lost', message });
+    });
+  }
+
+  /** The model, loaded when it is not the one that is. */
+  async #load(id: string, options: JobOptions<LoadProgress>): Promise<LoadedModel> {
+    if (this.#loaded?.summary.id === id) return this.#loaded;
+    const { folder, summary } = await this.#library.open(id, options);
+    // The old one goes first: two large models rarely fit, and the old one can be loaded again.
+    this.#unload();
+    this.#loaded = { summary, pipeline: await TangoPipeline.load(folder, options) };
+    return this.#loaded;
+  }
+
+  #unload(): void {
+    this.#loaded?.pipeline.dispose();
+    this.#loaded = null;
+    this.#device.trim();
+    this.#speeds = new StageSpeeds();
+  }
+
+  /** Builds and loads a folder's model, and lets it go again. */
+  async #check(folder: ModelFolder, options: JobOptions<LoadProgress>, signal: AbortSignal): Promise<void> {
+    // Beside a small model there is room; a large one is loaded again when it is next asked for.
+    if (this.#loaded && this.#loaded.summary.bytes > ROOM_FOR_TWO_BYTES) this.#unload();
+    const pipeline = await TangoPipeline.load(folder, { ...options, signal });
+    pipeline.dispose();
+    this.#device.trim();
+  }
+}

@@ -1,0 +1,215 @@
+/**
+ * What the page and the engine say to each other: types only, no code. `StudioEngine` is the one interface; the
+ * host (worker side) implements it, the client (page side) implements it by asking the host, and fakes in tests
+ * implement it too. Tensors cross in PyTorch order (NCHW).
+ */
+
+export type BackendName = 'webgpu' | 'wasm';
+/** `auto` takes WebGPU when an adapter is there, else WebAssembly. */
+export type BackendChoice = 'auto' | BackendName;
+export type SchedulerName = 'ddpm' | 'ddim' | 'dpm-solver++';
+
+export interface TensorData {
+  readonly data: Float32Array;
+  readonly shape: readonly number[];
+}
+
+export interface EngineInfo {
+  readonly backend: BackendName;
+  readonly backendChoice: BackendChoice;
+  /** Why this backend and not the other, in words for a person. */
+  readonly backendReason: string;
+  readonly adapter: { vendor: string; architecture: string; description: string } | null;
+  readonly features: readonly string[];
+  readonly wasm: { simd: boolean; threads: number };
+  readonly memory: {
+    /** GPU buffers that tensors hold. */
+    gpuBytes: number;
+    /** All GPU buffers, with those kept for the next tensor of their size. */
+    gpuBytesReserved: number;
+    /** The most that `gpuBytesReserved` has been since the backend was opened. */
+    gpuBytesPeak: number;
+    wasmHeapBytes: number;
+    tensorCount: number;
+  };
+  readonly versions: { studio: string; tfjs: string };
+  readonly model: ModelSummary | null;
+}
+
+export interface ModelComponent {
+  readonly name: 'text_encoder' | 'unet' | 'vae' | 'vocoder';
+  readonly className: string;
+  readonly parameterCount: number;
+  readonly bytes: number;
+}
+
+export interface ModelSummary {
+  readonly id: string;
+  readonly name: string;
+  readonly source: 'bundled' | 'imported';
+  readonly description: string;
+  readonly license: string | null;
+  readonly precision: 'float16' | 'float32' | 'mixed';
+  readonly bytes: number;
+  readonly parameterCount: number;
+  readonly components: readonly ModelComponent[];
+  readonly sampleRateHz: number;
+  readonly minDurationSeconds: number;
+  readonly maxDurationSeconds: number;
+}
+
+/** A file of a model folder; `path` is relative to the folder (`unet/config.json`). */
+export interface ModelFile {
+  readonly path: string;
+  readonly blob: Blob;
+}
+
+export interface GenerateRequest {
+  readonly prompt: string;
+  readonly negativePrompt?: string;
+  /** 1…1000; default 20. */
+  readonly steps?: number;
+  /** 1…20; 1 means no guidance; default 3. */
+  readonly guidanceScale?: number;
+  readonly scheduler?: SchedulerName;
+  /** 0…2^32−1: the seed of `torch.Generator("cpu")`; take k uses seed + k (mod 2^32). Default: random. */
+  readonly seed?: number;
+  /** Seconds of sound, within the model's bounds; default 5.12. */
+  readonly durationSeconds?: number;
+  /** Takes: 1…4; default 1. */
+  readonly count?: number;
+  /** Starting noise instead of the seed's, [1, C, H, W] of unit variance. */
+  readonly latents?: TensorData;
+  /** Return every stage's tensor with each sound. */
+  readonly returnStages?: boolean;
+  /** Model the request was made for; an engine that holds another one loads this first. Default: the one in use. */
+  readonly modelId?: string;
+}
+
+/** Every default filled in: with these values the same sound is made again. */
+export type ResolvedGenerateRequest = Required<Omit<GenerateRequest, 'latents' | 'returnStages'>>;
+
+export interface MelSpectrogram {
+  /** Natural-log mel, row-major [frames, melBins]. */
+  readonly data: Float32Array;
+  readonly frames: number;
+  readonly melBins: number;
+}
+
+export interface Sound {
+  readonly id: string;
+  /** Mono, −1…1. */
+  readonly audio: Float32Array;
+  readonly sampleRateHz: number;
+  readonly seed: number;
+  readonly takeIndex: number;
+  readonly parameters: ResolvedGenerateRequest;
+  readonly melSpectrogram: MelSpectrogram;
+  readonly backend: BackendName;
+  readonly elapsedSeconds: number;
+  readonly stages?: GenerateStages;
+}
+
+export interface GenerateStages {
+  /** [2 or 1, L, D]: unconditional first when guided. */
+  readonly textStates: TensorData;
+  readonly textMask: TensorData;
+  /** [1, C, H, W] before the first step. */
+  readonly initialLatents: TensorData;
+  /** The latents after each step. */
+  readonly latents: readonly TensorData[];
+  readonly timesteps: readonly number[];
+  /** [1, 1, T, F] */
+  readonly mel: TensorData;
+  /** [1, samples] untrimmed */
+  readonly waveform: TensorData;
+}
+
+export type GenerateStageName =
+  | 'queued'
+  | 'load-model'
+  | 'encode-text'
+  | 'denoise'
+  | 'decode'
+  | 'vocode'
+  | 'done';
+
+export interface GenerateProgress {
+  readonly stage: GenerateStageName;
+  readonly takeIndex: number;
+  readonly takeCount: number;
+  readonly stepIndex: number;
+  readonly stepCount: number;
+  /** 0…1 of the whole request. */
+  readonly fraction: number;
+  /** Estimate from measured speed; null before there is one. */
+  readonly remainingSeconds: number | null;
+  /** The take as it looks now, when a preview was decoded at this step. */
+  readonly preview?: MelSpectrogram;
+  /** A take that has just been finished. */
+  readonly sound?: Sound;
+}
+
+export interface JobOptions<P> {
+  readonly onProgress?: (progress: P) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface LoadProgress {
+  readonly loadedBytes: number;
+  readonly totalBytes: number;
+  readonly label: string;
+}
+
+export interface ModelsApi {
+  list(): Promise<readonly ModelSummary[]>;
+  /** Checks every file, then keeps the model in IndexedDB; nothing is kept when anything is wrong. */
+  importFiles(files: readonly ModelFile[], options?: JobOptions<LoadProgress>): Promise<ModelSummary>;
+  /** Loads the model and makes it the one in use. */
+  use(id: string, options?: JobOptions<LoadProgress>): Promise<ModelSummary>;
+  remove(id: string): Promise<void>;
+}
+
+export interface EncodedText {
+  /** [B, L, D] */
+  readonly states: TensorData;
+  /** [B, L], 1 = token, 0 = padding */
+  readonly mask: TensorData;
+  readonly inputIds: readonly (readonly number[])[];
+}
+
+export interface StagesApi {
+  /** Prompts padded to the longest. */
+  encodeText(prompts: readonly string[]): Promise<EncodedText>;
+  /** One UNet pass: sample [B, C, H, W], one timestep for each or for all → [B, C, H, W]. */
+  predict(input: {
+    sample: TensorData;
+    timestep: number | readonly number[];
+    textStates: TensorData;
+    textMask?: TensorData;
+  }): Promise<TensorData>;
+  /** Mel [B, 1, T, F] → the posterior's mean times the scale factor, [B, C, H, W]. */
+  encode(mel: TensorData): Promise<TensorData>;
+  /** Scaled latents [B, C, H, W] → mel [B, 1, T, F]. */
+  decode(latents: TensorData): Promise<TensorData>;
+  /** Mel [B, 1, T, F] → waveform [B, samples]. */
+  vocode(mel: TensorData): Promise<TensorData>;
+  /** Waveform [samples] at the model's rate → log-mel [1, 1, T, F]. */
+  mel(waveform: TensorData): Promise<TensorData>;
+}
+
+export interface StudioEngine {
+  info(): Promise<EngineInfo>;
+  /** Moves to another backend; the model in use is loaded again there. */
+  setBackend(choice: BackendChoice): Promise<EngineInfo>;
+  readonly models: ModelsApi;
+  generate(request: GenerateRequest, options?: JobOptions<GenerateProgress>): Promise<readonly Sound[]>;
+  readonly stages: StagesApi;
+}
+
+/** What the client tells the page about the engine's life. */
+export type EngineStatus =
+  | { readonly state: 'starting' }
+  | { readonly state: 'ready' }
+  | { readonly state: 'restarting'; readonly reason: string }
+  | { readonly state: 'failed'; readonly code: string; readonly message: string };

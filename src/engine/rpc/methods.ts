@@ -1,0 +1,125 @@
+import type {
+  BackendChoice,
+  EngineInfo,
+  GenerateProgress,
+  GenerateRequest,
+  JobOptions,
+  LoadProgress,
+  ModelFile,
+  ModelSummary,
+  Sound,
+  StagesApi,
+  StudioEngine,
+} from '../protocol';
+import type { WireResult } from './wire-error';
+
+type Method<Args extends readonly unknown[], Result, Progress = never> = {
+  readonly args: Args;
+  readonly result: Result;
+  readonly progress: Progress;
+};
+type StageMethod<Name extends keyof StagesApi> = Method<
+  Parameters<StagesApi[Name]>,
+  Awaited<ReturnType<StagesApi[Name]>>
+>;
+
+/** Every call of `StudioEngine`, flattened to a name: arguments, result, what its progress callback receives. */
+export interface EngineMethods {
+  info: Method<[], EngineInfo>;
+  setBackend: Method<[BackendChoice], EngineInfo>;
+  'models.list': Method<[], readonly ModelSummary[]>;
+  'models.importFiles': Method<[readonly ModelFile[]], ModelSummary, LoadProgress>;
+  'models.use': Method<[string], ModelSummary, LoadProgress>;
+  'models.remove': Method<[string], void>;
+  generate: Method<[GenerateRequest], readonly Sound[], GenerateProgress>;
+  'stages.encodeText': StageMethod<'encodeText'>;
+  'stages.predict': StageMethod<'predict'>;
+  'stages.encode': StageMethod<'encode'>;
+  'stages.decode': StageMethod<'decode'>;
+  'stages.vocode': StageMethod<'vocode'>;
+  'stages.mel': StageMethod<'mel'>;
+}
+export type EngineMethod = keyof EngineMethods;
+
+export type EngineHandlers = {
+  readonly [M in EngineMethod]: (
+    args: EngineMethods[M]['args'],
+    options: JobOptions<EngineMethods[M]['progress']>,
+  ) => Promise<EngineMethods[M]['result']>;
+};
+
+/** Calls by name → calls of the engine. */
+export function handlersOf(engine: StudioEngine): EngineHandlers {
+  const { models, stages } = engine;
+  return {
+    info: () => engine.info(),
+    setBackend: ([choice]) => engine.setBackend(choice),
+    'models.list': () => models.list(),
+    'models.importFiles': ([files], options) => models.importFiles(files, options),
+    'models.use': ([id], options) => models.use(id, options),
+    'models.remove': ([id]) => models.remove(id),
+    generate: ([request], options) => engine.generate(request, options),
+    'stages.encodeText': ([prompts]) => stages.encodeText(prompts),
+    'stages.predict': ([input]) => stages.predict(input),
+    'stages.encode': ([mel]) => stages.encode(mel),
+    'stages.decode': ([latents]) => stages.decode(latents),
+    'stages.vocode': ([mel]) => stages.vocode(mel),
+    'stages.mel': ([waveform]) => stages.mel(waveform),
+  };
+}
+
+export type Invoke = <M extends EngineMethod>(
+  method: M,
+  args: EngineMethods[M]['args'],
+  options?: JobOptions<EngineMethods[M]['progress']>,
+) => Promise<EngineMethods[M]['result']>;
+
+/** The inverse of `handlersOf`: an engine whose every call goes through `invoke`. */
+export function engineFrom(invoke: Invoke): StudioEngine {
+  return {
+    info: () => invoke('info', []),
+    setBackend: (choice) => invoke('setBackend', [choice]),
+    models: {
+      list: () => invoke('models.list', []),
+      importFiles: (files, options) => invoke('models.importFiles', [files], options),
+      use: (id, options) => invoke('models.use', [id], options),
+      remove: (id) => invoke('models.remove', [id]),
+    },
+    generate: (request, options) => invoke('generate', [request], options),
+    stages: {
+      encodeText: (prompts) => invoke('stages.encodeText', [prompts]),
+      predict: (input) => invoke('stages.predict', [input]),
+      encode: (mel) => invoke('stages.encode', [mel]),
+      decode: (latents) => invoke('stages.decode', [latents]),
+      vocode: (mel) => invoke('stages.vocode', [mel]),
+      mel: (waveform) => invoke('stages.mel', [waveform]),
+    },
+  };
+}
+
+/** What the engine is built with when its worker starts. */
+export interface EngineStartOptions {
+  readonly backend: BackendChoice;
+  /** Absolute URL of the folder that holds `default/`, with a slash at its end. */
+  readonly modelsUrl: string;
+  /** Model that requests without a `modelId` mean; null: the bundled one. */
+  readonly modelId: string | null;
+}
+
+/** What the engine says without being asked. */
+export type EngineEvent = { readonly type: 'device-lost'; readonly message: string };
+
+/** The object that the worker exposes by Comlink. */
+export interface EngineService {
+  /** Name of the Web Lock the worker holds for as long as it lives; null where there are no locks. */
+  hello(): Promise<{ lifeLock: string | null }>;
+  start(options: EngineStartOptions, onEvent: (event: EngineEvent) => void): Promise<WireResult<void>>;
+  call(
+    method: EngineMethod,
+    args: readonly unknown[],
+    jobId: number,
+    onProgress: ((progress: unknown) => void) | null,
+  ): Promise<WireResult<unknown>>;
+  /** Aborts the call that was made with this id; nothing when it has ended. */
+  cancel(jobId: number): void;
+}

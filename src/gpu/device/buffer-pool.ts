@@ -1,0 +1,101 @@
+import { BufferManager } from '@tensorflow/tfjs-backend-webgpu/dist/buffer_manager';
+
+/** Idle bytes kept for reuse: enough for the activations of a step, little beside the weights. */
+const DEFAULT_IDLE_LIMIT_BYTES = 256 * 2 ** 20;
+
+/**
+ * GPU buffers of tfjs's backend, kept by exact size and usage for reuse as tfjs's own manager does, which however
+ * keeps every idle buffer forever. This one destroys the longest idle when they pass a limit, gives all back on
+ * `trim`, and knows the peak.
+ */
+export class BufferPool extends BufferManager {
+  /** The most bytes that have been allocated at once. */
+  peakBytes = 0;
+  readonly #gpu: GPUDevice;
+  readonly #idleLimitBytes: number;
+  /** Idle buffers by size and usage; a Set keeps them in the order in which they became idle. */
+  readonly #idle = new Map<string, GPUBuffer[]>();
+  readonly #idleOrder = new Set<GPUBuffer>();
+  readonly #used = new Set<GPUBuffer>();
+
+  constructor(device: GPUDevice, idleLimitBytes = DEFAULT_IDLE_LIMIT_BYTES) {
+    super(device);
+    this.#gpu = device;
+    this.#idleLimitBytes = idleLimitBytes;
+  }
+
+  override acquireBuffer(
+    size: number,
+    usage: GPUBufferUsageFlags,
+    mappedAtCreation = false,
+    reuse = true,
+  ): GPUBuffer {
+    let buffer = reuse ? this.#idle.get(keyOf(size, usage))?.pop() : undefined;
+    if (buffer) {
+      this.#idleOrder.delete(buffer);
+    } else {
+      buffer = this.#gpu.createBuffer({ size, usage, mappedAtCreation });
+      this.numBytesAllocated += size;
+      this.peakBytes = Math.max(this.peakBytes, this.numBytesAllocated);
+    }
+    this.#used.add(buffer);
+    this.numBytesUsed += size;
+    return buffer;
+  }
+
+  override releaseBuffer(buffer: GPUBuffer, reuse = true): void {
+    if (!this.#used.delete(buffer)) return; // the pool was disposed in between
+    this.numBytesUsed -= buffer.size;
+    if (!reuse) {
+      this.#destroy(buffer);
+      return;
+    }
+    const key = keyOf(buffer.size, buffer.usage);
+    const idle = this.#idle.get(key);
+    if (idle) idle.push(buffer);
+    else this.#idle.set(key, [buffer]);
+    this.#idleOrder.add(buffer);
+    this.#shrinkIdleTo(this.#idleLimitBytes);
+  }
+
+  override getNumUsedBuffers(): number {
+    return this.#used.size;
+  }
+
+  override getNumFreeBuffers(): number {
+    return this.#idleOrder.size;
+  }
+
+  /** Destroys every idle buffer. */
+  trim(): void {
+    this.#shrinkIdleTo(0);
+  }
+
+  override dispose(): void {
+    this.trim();
+    for (const buffer of this.#used) this.#destroy(buffer);
+    this.#used.clear();
+    this.numBytesUsed = 0;
+  }
+
+  #shrinkIdleTo(bytes: number): void {
+    for (const buffer of this.#idleOrder) {
+      if (this.numBytesAllocated - this.numBytesUsed <= bytes) return;
+      this.#idleOrder.delete(buffer);
+      const key = keyOf(buffer.size, buffer.usage);
+      const rest = this.#idle.get(key)?.filter((idle) => idle !== buffer) ?? [];
+      if (rest.length > 0) this.#idle.set(key, rest);
+      else this.#idle.delete(key);
+      this.#destroy(buffer);
+    }
+  }
+
+  #destroy(buffer: GPUBuffer): void {
+    buffer.destroy();
+    this.numBytesAllocated -= buffer.size;
+  }
+}
+
+function keyOf(size: number, usage: GPUBufferUsageFlags): string {
+  return `${size}_${usage}`;
+}

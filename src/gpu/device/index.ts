@@ -1,0 +1,3 @@
+export type { BackendChoice, BackendName, ComputeDevice, DeviceMemory } from './compute-device';
+export { openDevice } from './open-device';
+export { currentPlatform, type Platform } from './platform';

@@ -1,0 +1,1 @@
+import './conv-transpose-1d.test';

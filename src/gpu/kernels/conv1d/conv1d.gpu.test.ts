@@ -1,0 +1,1 @@
+import './conv1d.test';

@@ -1,0 +1,49 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { InvalidInputError } from '../../../common/errors';
+import { geluDerivative } from '../activations/activations';
+import { normalCdf } from '../activations/normal-cdf';
+import { defineKernel } from '../common/define-kernel';
+
+interface GegluInputs {
+  readonly x: tf.Tensor; // [..., 2 D]
+  readonly [name: string]: tf.Tensor;
+}
+
+/** The halves of the last axis: value, gate. */
+function halves(x: tf.Tensor): [tf.Tensor, tf.Tensor] {
+  const width = x.shape.at(-1)! / 2;
+  const rows = tf.reshape(x, [x.size / (2 * width), 2 * width]);
+  const half = (from: number): tf.Tensor =>
+    tf.reshape(tf.slice(rows, [0, from], [-1, width]), [...x.shape.slice(0, -1), width]);
+  return [half(0), half(width)];
+}
+
+const gegluKernel = defineKernel<GegluInputs, Record<string, never>>({
+  name: 'Geglu',
+  forward: ({ x }) => {
+    const [value, gate] = halves(x);
+    return tf.mul(value, tf.mul(gate, normalCdf(gate)));
+  },
+  gradients: (dy, { x }) => ({
+    x: () => {
+      const [value, gate] = halves(x);
+      const dValue = tf.mul(dy, tf.mul(gate, normalCdf(gate)));
+      const dGate = tf.mul(tf.mul(dy, value), geluDerivative(gate));
+      return tf.concat([dValue, dGate], -1);
+    },
+  }),
+});
+
+/**
+ * The first half of the last axis times the exact GELU of the second half (diffusers' GEGLU).
+ *
+ * @param x [..., 2 D]
+ * @returns [..., D]
+ */
+export function geglu(x: tf.Tensor): tf.Tensor {
+  const width = x.shape.at(-1) ?? 0;
+  if (width === 0 || width % 2 !== 0) {
+    throw new InvalidInputError(`geglu: x should be [..., 2 D], got a last axis of ${width}.`);
+  }
+  return gegluKernel({ x }, {});
+}

@@ -1,0 +1,144 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { elementCount, matchShape } from '../../../common/assert';
+import { InvalidInputError } from '../../../common/errors';
+import type { WeightTensor } from '../../weight-tensor';
+import { type Activation, activate } from '../activations/activations';
+import { defineKernel } from '../common/define-kernel';
+import { onWasm } from '../common/mat-mul';
+
+export interface GroupNormOptions {
+  readonly groups: number;
+  readonly eps: number;
+  readonly activation?: Activation | undefined;
+}
+
+interface GroupNormInputs {
+  readonly x: tf.Tensor; // [B, ..., C]
+  readonly weight: tf.Tensor; // [C]
+  readonly bias: tf.Tensor; // [C]
+  readonly [name: string]: tf.Tensor;
+}
+
+interface GroupNormAttributes {
+  readonly groups: number;
+  readonly eps: number;
+}
+
+/**
+ * The mean over positions and over the channels of each group, repeated for each of its channels: [B, P, C] ->
+ * [B, 1, C]. Positions first, channel by channel: the reduction of a whole [P, C / G] group would need a transpose of
+ * x on wasm, this one reads x once.
+ */
+function groupMean(x: tf.Tensor, groups: number): tf.Tensor {
+  const [B, , C] = x.shape as [number, number, number];
+  const perChannel = tf.reshape(positionMean(x), [B, groups, C / groups]);
+  const perGroup = tf.mean(perChannel, 2, true); // [B, G, 1]
+  return tf.reshape(tf.tile(perGroup, [1, 1, C / groups]), [B, 1, C]);
+}
+
+/**
+ * The mean over positions, [B, P, C] -> [B, 1, C]. tfjs's wasm mean transposes x and sums in a scalar loop; XNNPACK's
+ * pooling over all positions at once is 15 to 60 times as fast.
+ */
+function positionMean(x: tf.Tensor): tf.Tensor {
+  if (!onWasm()) return tf.mean(x, 1, true);
+  const [B, P, C] = x.shape as [number, number, number];
+  const column = tf.reshape(x, [B, P, 1, C]) as tf.Tensor4D;
+  return tf.reshape(tf.avgPool(column, [P, 1], 1, 'valid'), [B, 1, C]);
+}
+
+/**
+ * x * scale + shift, channel by channel. For one item on wasm this is a depthwise 1x1 convolution: one pass by
+ * XNNPACK, where a product and a sum that broadcast along the channels are two passes of short rows (7 times as slow
+ * at 16 channels, 2 times at 320). Several items would take one call each, with slices and a concat around them.
+ *
+ * @param x [B, P, C]
+ * @param scale [B, 1, C]
+ * @param shift [B, 1, C] or [C]
+ */
+function scaleAndShift(x: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor): tf.Tensor {
+  const [B, P, C] = x.shape as [number, number, number];
+  if (!onWasm() || B > 1) return tf.add(tf.mul(x, scale), shift);
+  const y = tf.fused.depthwiseConv2d({
+    x: tf.reshape(x, [1, P, 1, C]) as tf.Tensor4D,
+    filter: tf.reshape(scale, [1, 1, C, 1]) as tf.Tensor4D,
+    bias: asVector(shift),
+    strides: 1,
+    pad: 'valid',
+  });
+  return tf.reshape(y, x.shape);
+}
+
+/** [C], made anew: the wasm kernel asks for the rank that the data was made with, which a reshape does not change. */
+function asVector(x: tf.Tensor): tf.Tensor {
+  return x.rank === 1 ? x : tf.add(tf.reshape(x, [x.size]), 0);
+}
+
+/** Mean removed before squaring: E[x^2] - E[x]^2 would cancel where the mean is large against the deviation. */
+function standardise(
+  x: tf.Tensor,
+  { groups, eps }: GroupNormAttributes,
+): { centred: tf.Tensor; inverseDeviation: tf.Tensor } {
+  const mean = groupMean(x, groups); // [B, 1, C]
+  const oneItem = onWasm() && x.shape[0] === 1;
+  const centred = oneItem ? scaleAndShift(x, tf.onesLike(mean), tf.neg(mean)) : tf.sub(x, mean); // [B, P, C]
+  const variance = groupMean(tf.mul(centred, centred), groups); // [B, 1, C]
+  return { centred, inverseDeviation: tf.rsqrt(tf.add(variance, eps)) };
+}
+
+/** [B, ..., C] -> [B, P, C] */
+function asPositions(x: tf.Tensor): tf.Tensor {
+  return tf.reshape(x, [x.shape[0]!, elementCount(x.shape.slice(1, -1)), x.shape.at(-1)!]);
+}
+
+const groupNormKernel = defineKernel<GroupNormInputs, GroupNormAttributes>({
+  name: 'GroupNorm',
+  forward: ({ x, weight, bias }, attributes) => {
+    const { centred, inverseDeviation } = standardise(asPositions(x), attributes);
+    const scale = tf.mul(inverseDeviation, weight); // [B, 1, C]
+    return tf.reshape(scaleAndShift(centred, scale, bias), x.shape);
+  },
+  gradients: (dy, { x, weight }, attributes) => ({
+    x: () => {
+      const { centred, inverseDeviation } = standardise(asPositions(x), attributes);
+      const normal = tf.mul(centred, inverseDeviation);
+      const dNormal = tf.mul(asPositions(dy), weight);
+      const alongMean = groupMean(dNormal, attributes.groups);
+      const alongNormal = groupMean(tf.mul(dNormal, normal), attributes.groups);
+      const inner = tf.sub(tf.sub(dNormal, alongMean), tf.mul(normal, alongNormal));
+      return tf.reshape(tf.mul(inner, inverseDeviation), x.shape);
+    },
+    weight: () => {
+      const { centred, inverseDeviation } = standardise(asPositions(x), attributes);
+      return tf.sum(tf.mul(asPositions(dy), tf.mul(centred, inverseDeviation)), [0, 1]);
+    },
+    bias: () => tf.sum(asPositions(dy), [0, 1]),
+  }),
+});
+
+/**
+ * Normalises each group of C / groups channels of each item over all positions, scales and shifts by channel.
+ *
+ * @param x [B, ..., C]
+ * @param weight float32 [C]
+ * @param bias float32 [C]
+ * @returns the shape of x
+ */
+export function groupNorm<T extends tf.Tensor>(
+  x: T,
+  weight: WeightTensor,
+  bias: WeightTensor,
+  { groups, eps, activation }: GroupNormOptions,
+): T {
+  const channels = weight.shape[0]!;
+  matchShape(`groupNorm ${weight.name}: x`, x.shape, ['...', channels]);
+  if (channels % groups !== 0) {
+    throw new InvalidInputError(
+      `groupNorm ${weight.name}: groups should divide the ${channels} channels, got ${groups}.`,
+    );
+  }
+  return tf.tidy(() => {
+    const y = groupNormKernel({ x, weight: weight.tensor, bias: bias.tensor }, { groups, eps });
+    return activate(y, activation) as T;
+  });
+}

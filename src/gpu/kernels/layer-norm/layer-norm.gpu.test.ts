@@ -1,0 +1,1 @@
+import './layer-norm.test';

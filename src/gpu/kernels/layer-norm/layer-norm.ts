@@ -1,0 +1,87 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { elementCount, matchShape } from '../../../common/assert';
+import type { WeightTensor } from '../../weight-tensor';
+import { defineKernel } from '../common/define-kernel';
+
+interface NormInputs {
+  readonly x: tf.Tensor; // [..., D]
+  readonly weight: tf.Tensor; // [D]
+  readonly bias: tf.Tensor | undefined; // [D]
+  readonly [name: string]: tf.Tensor | undefined;
+}
+
+interface NormAttributes {
+  readonly eps: number;
+  /** Whether the mean is removed (layer norm) or not (RMS norm). */
+  readonly centre: boolean;
+}
+
+/** x without its mean (when `centre`), and 1 / sqrt(mean square + eps): [..., D], [..., 1]. */
+function standardise(x: tf.Tensor, { eps, centre }: NormAttributes): [tf.Tensor, tf.Tensor] {
+  const centred = centre ? tf.sub(x, tf.mean(x, -1, true)) : x;
+  const meanSquare = tf.mean(tf.mul(centred, centred), -1, true); // [..., 1]
+  return [centred, tf.rsqrt(tf.add(meanSquare, eps))];
+}
+
+/** The sum over all axes but the last: [..., D] -> [D]. */
+function sumOverRows(x: tf.Tensor): tf.Tensor {
+  return tf.sum(tf.reshape(x, [elementCount(x.shape.slice(0, -1)), x.shape.at(-1)!]), 0);
+}
+
+const normKernel = defineKernel<NormInputs, NormAttributes>({
+  name: 'LastAxisNorm',
+  forward: ({ x, weight, bias }, attributes) => {
+    const [centred, inverseDeviation] = standardise(x, attributes);
+    const scaled = tf.mul(tf.mul(centred, inverseDeviation), weight);
+    return bias ? tf.add(scaled, bias) : scaled;
+  },
+  gradients: (dy, { x, weight }, attributes) => ({
+    x: () => {
+      const [centred, inverseDeviation] = standardise(x, attributes);
+      const normal = tf.mul(centred, inverseDeviation);
+      const dNormal = tf.mul(dy, weight);
+      const alongNormal = tf.mul(normal, tf.mean(tf.mul(dNormal, normal), -1, true));
+      const across = attributes.centre ? tf.sub(dNormal, tf.mean(dNormal, -1, true)) : dNormal;
+      return tf.mul(tf.sub(across, alongNormal), inverseDeviation);
+    },
+    weight: () => {
+      const [centred, inverseDeviation] = standardise(x, attributes);
+      return sumOverRows(tf.mul(dy, tf.mul(centred, inverseDeviation)));
+    },
+    bias: () => sumOverRows(dy),
+  }),
+});
+
+/**
+ * Normalises the last axis, scales and shifts.
+ *
+ * @param x [..., D]
+ * @param weight float32 [D]
+ * @param bias float32 [D]
+ * @returns the shape of x
+ */
+export function layerNorm<T extends tf.Tensor>(
+  x: T,
+  weight: WeightTensor,
+  bias: WeightTensor | null,
+  { eps }: { readonly eps: number },
+): T {
+  matchShape(`layerNorm ${weight.name}: x`, x.shape, ['...', weight.shape[0]!]);
+  return normKernel({ x, weight: weight.tensor, bias: bias?.tensor }, { eps, centre: true }) as T;
+}
+
+/**
+ * Divides the last axis by its root mean square, scales (T5LayerNorm, LlamaRMSNorm): no mean, no shift.
+ *
+ * @param x [..., D]
+ * @param weight float32 [D]
+ * @returns the shape of x
+ */
+export function rmsNorm<T extends tf.Tensor>(
+  x: T,
+  weight: WeightTensor,
+  { eps }: { readonly eps: number },
+): T {
+  matchShape(`rmsNorm ${weight.name}: x`, x.shape, ['...', weight.shape[0]!]);
+  return normKernel({ x, weight: weight.tensor, bias: undefined }, { eps, centre: false }) as T;
+}

@@ -1,0 +1,59 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { elementCount, matchShape } from '../../../common/assert';
+import type { WeightTensor } from '../../weight-tensor';
+import { type Activation, activate } from '../activations/activations';
+import { defineKernel } from '../common/define-kernel';
+import { matMul } from '../common/mat-mul';
+import { requireTrainable, type WeightFormat, weightFormat, weightValues } from '../common/weight-values';
+
+interface LinearInputs {
+  readonly x: tf.Tensor; // [..., in]
+  readonly weight: tf.Tensor; // [in, out], or its packed halves
+  readonly bias: tf.Tensor | undefined; // [out]
+  readonly [name: string]: tf.Tensor | undefined;
+}
+
+/** All leading axes as one: XNNPACK's product on wasm takes no batch, and a GPU tile is fuller. */
+function asRows(x: tf.Tensor): tf.Tensor2D {
+  const width = x.shape.at(-1) ?? 1;
+  return tf.reshape(x, [elementCount(x.shape.slice(0, -1)), width]);
+}
+
+const linearKernel = defineKernel<LinearInputs, { readonly weight: WeightFormat }>({
+  name: 'Linear',
+  forward: ({ x, weight, bias }, attributes) => {
+    const b = weightValues<tf.Tensor2D>({ ...attributes.weight, tensor: weight });
+    const rows = tf.fused.matMul({ a: asRows(x), b, ...(bias ? { bias } : {}) }); // [M, out]
+    return tf.reshape(rows, [...x.shape.slice(0, -1), b.shape[1]]);
+  },
+  gradients: (dy, { x, weight }, attributes) => ({
+    x: () =>
+      tf.reshape(matMul(asRows(dy), weightValues({ ...attributes.weight, tensor: weight }), 'b'), x.shape),
+    weight: () => {
+      requireTrainable(attributes.weight);
+      return matMul(asRows(x), asRows(dy), 'a'); // [in, out]
+    },
+    bias: () => tf.sum(asRows(dy), 0),
+  }),
+});
+
+/**
+ * x W + b over the last axis.
+ *
+ * @param x [..., in]
+ * @param weight [in, out]
+ * @param bias [out]
+ * @returns [..., out]
+ */
+export function linear(
+  x: tf.Tensor,
+  weight: WeightTensor,
+  bias?: WeightTensor | null,
+  activation?: Activation,
+): tf.Tensor {
+  matchShape(`linear ${weight.name}: x`, x.shape, ['...', weight.shape[0]!]);
+  return tf.tidy(() => {
+    const inputs = { x, weight: weight.tensor, bias: bias?.tensor };
+    return activate(linearKernel(inputs, { weight: weightFormat(weight) }), activation);
+  });
+}

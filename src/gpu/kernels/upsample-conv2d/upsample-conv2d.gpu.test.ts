@@ -1,0 +1,1 @@
+import './upsample-conv2d.test';

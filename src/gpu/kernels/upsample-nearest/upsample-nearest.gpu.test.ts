@@ -1,0 +1,1 @@
+import './upsample-nearest.test';

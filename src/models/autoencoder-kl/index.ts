@@ -1,0 +1,3 @@
+export { AutoencoderKL, type LatentDistribution } from './autoencoder-kl';
+export { type AutoencoderKLConfig, parseAutoencoderKLConfig } from './config';
+export { autoencoderKLStateDict } from './key-map';

@@ -1,0 +1,1 @@
+import './hifi-gan.test';

@@ -1,0 +1,116 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { matchShape } from '../../common/assert';
+import { leakyRelu, tanh } from '../../gpu/kernels';
+import { Conv1d, ConvTranspose1d, type Parameter, type ParameterScope } from '../../nn';
+import { type HifiGanConfig, samplesPerFrame, upsamplePadding } from './config';
+import { HifiGanResidualBlock } from './residual-block';
+
+/** torch's default slope, which the reference uses before the last convolution whatever the config says. */
+const LAST_SLOPE = 0.01;
+
+/**
+ * The vocoder from log-mel spectrogram to waveform (transformers' `SpeechT5HifiGan`; Kong et al. 2020): transposed
+ * convolutions that raise the rate, each followed by residual blocks of several kernel sizes whose mean goes on.
+ *
+ * Reach, for tiling: `contextFrames` of config.ts.
+ */
+export class HifiGan {
+  readonly sampleRateHz: number;
+  /** Mel hop in samples: the product of the upsampling rates. */
+  readonly samplesPerFrame: number;
+  readonly #convPre: Conv1d;
+  readonly #stages: readonly UpsamplingStage[];
+  readonly #convPost: Conv1d;
+  /** Mean and scale of the mel bins, [F] each, when the config normalises. */
+  readonly #normalization: { readonly mean: Parameter; readonly scale: Parameter } | null;
+
+  constructor(
+    readonly config: HifiGanConfig,
+    params: ParameterScope,
+  ) {
+    const { modelInDim, upsampleInitialChannel: initial, upsampleRates } = config;
+    this.sampleRateHz = config.sampleRateHz;
+    this.samplesPerFrame = samplesPerFrame(config);
+    this.#convPre = new Conv1d(params.child('conv_pre'), modelInDim, initial, 7, { padding: 3 });
+    this.#stages = upsampleRates.map((_, i) => new UpsamplingStage(params, config, i));
+    this.#convPost = new Conv1d(params.child('conv_post'), initial >> upsampleRates.length, 1, 7, {
+      padding: 3,
+    });
+    this.#normalization = config.normalizeBefore
+      ? {
+          mean: params.weight('mean', [modelInDim], 'vector'),
+          scale: params.weight('scale', [modelInDim], 'vector'),
+        }
+      : null;
+  }
+
+  /**
+   * @param mel natural-log mel, [B, T, F]
+   * @returns waveforms within −1…1, [B, samples] with samples = `outputLength(config, T)`, untrimmed
+   * @throws InvalidInputError for another number of mel bins
+   */
+  forward(mel: tf.Tensor3D): tf.Tensor2D {
+    matchShape('HifiGan: mel', mel.shape, ['B', 'T', this.config.modelInDim]);
+    return tf.tidy(() => {
+      let x = tf.tidy(() => this.#convPre.forward(this.#normalize(mel))); // [B, T, initial channels]
+      for (const stage of this.#stages) {
+        const next = stage.forward(x); // [B, T · rate, channels / 2]
+        x.dispose();
+        x = next;
+      }
+      const audio = tanh(this.#convPost.forward(leakyRelu(x, LAST_SLOPE))); // [B, samples, 1]
+      return tf.squeeze<tf.Tensor2D>(audio, [2]);
+    });
+  }
+
+  #normalize(mel: tf.Tensor3D): tf.Tensor3D {
+    if (this.#normalization === null) return mel;
+    const { mean, scale } = this.#normalization;
+    return tf.div(tf.sub(mel, mean.tensor), scale.tensor);
+  }
+}
+
+/** Upsampling by one rate, then the mean of the residual blocks: [B, T, 2 C] -> [B, T', C]. */
+class UpsamplingStage {
+  readonly #upsampler: ConvTranspose1d;
+  readonly #resblocks: readonly HifiGanResidualBlock[];
+  readonly #slope: number;
+
+  constructor(params: ParameterScope, config: HifiGanConfig, index: number) {
+    const rate = config.upsampleRates[index]!;
+    const kernel = config.upsampleKernelSizes[index]!;
+    const channels = config.upsampleInitialChannel >> (index + 1);
+    this.#slope = config.leakyReluSlope;
+    this.#upsampler = new ConvTranspose1d(
+      params.child(`upsampler.${index}`),
+      config.upsampleInitialChannel >> index,
+      channels,
+      kernel,
+      { stride: rate, padding: upsamplePadding(kernel, rate) },
+    );
+    const count = config.resblockKernelSizes.length;
+    this.#resblocks = config.resblockKernelSizes.map(
+      (size, j) =>
+        new HifiGanResidualBlock(
+          params.child(`resblocks.${index * count + j}`),
+          channels,
+          size,
+          config.resblockDilationSizes[j]!,
+          config.leakyReluSlope,
+        ),
+    );
+  }
+
+  forward(x: tf.Tensor3D): tf.Tensor3D {
+    return tf.tidy(() => {
+      const upsampled = tf.tidy(() => this.#upsampler.forward(leakyRelu(x, this.#slope)));
+      let sum = this.#resblocks[0]!.forward(upsampled);
+      for (const resblock of this.#resblocks.slice(1)) {
+        const next = tf.tidy(() => tf.add<tf.Tensor3D>(sum, resblock.forward(upsampled)));
+        sum.dispose();
+        sum = next;
+      }
+      return tf.div<tf.Tensor3D>(sum, this.#resblocks.length);
+    });
+  }
+}

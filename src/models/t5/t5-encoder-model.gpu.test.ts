@@ -1,0 +1,1 @@
+import './t5-encoder-model.test';

@@ -1,0 +1,1 @@
+import './gradients.test';

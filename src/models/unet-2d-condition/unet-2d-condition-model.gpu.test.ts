@@ -1,0 +1,1 @@
+import './unet-2d-condition-model.test';

@@ -1,0 +1,296 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { matchShape } from '../../common/assert';
+import { InvalidInputError } from '../../common/errors';
+import { activate } from '../../gpu/kernels';
+import { Conv2d, GroupNorm, type Linear, type ParameterScope } from '../../nn';
+import type { Attention } from './attention';
+import { type BlockOptions, DownBlock2D, MidBlock2D, UpBlock2D } from './blocks';
+import { buildClassEmbedder, type ClassEmbedder } from './class-embedding';
+import type { UNet2DConditionConfig } from './config';
+import { EncoderStates, type KeysAndValues } from './encoder-states';
+import { sinusoidalEmbedding, TimestepEmbedding } from './timestep-embedding';
+
+/** Added to the logits of padding tokens; the released models were trained with this number, not with -infinity. */
+const MASKED_LOGIT = -10_000;
+
+export interface UNet2DConditionInputs {
+  /** Needed when the config has a class embedding: [B, width], or [B] numbers or indices. */
+  readonly classLabels?: tf.Tensor;
+}
+
+/**
+ * diffusers' UNet2DConditionModel: predicts the noise (or v) of a noisy image from its timestep and a prompt.
+ *
+ * Images are [B, H, W, C]. For mel latents H is time and W is frequency. Parameter names are the checkpoint's.
+ */
+export class UNet2DConditionModel {
+  readonly downBlocks: readonly DownBlock2D[];
+  readonly midBlock: MidBlock2D;
+  readonly upBlocks: readonly UpBlock2D[];
+  readonly #convIn: Conv2d;
+  readonly #timeEmbedding: TimestepEmbedding;
+  readonly #classEmbedder: ClassEmbedder | null;
+  readonly #convNormOut: GroupNorm;
+  readonly #convOut: Conv2d;
+
+  constructor(
+    readonly config: UNet2DConditionConfig,
+    params: ParameterScope,
+  ) {
+    const { blockOutChannels, activation, convInKernel, convOutKernel, timeEmbedDim } = config;
+    const finest = blockOutChannels[0]!;
+    this.#convIn = new Conv2d(params.child('conv_in'), config.inChannels, finest, convInKernel, {
+      padding: (convInKernel - 1) / 2,
+    });
+    this.#timeEmbedding = new TimestepEmbedding(
+      params.child('time_embedding'),
+      finest,
+      timeEmbedDim,
+      activation,
+      config.timestepPostActivation,
+    );
+    this.#classEmbedder = config.classEmbedding
+      ? buildClassEmbedder(params, config.classEmbedding, config)
+      : null;
+    this.downBlocks = buildDownBlocks(config, params);
+    this.midBlock = buildMidBlock(config, params);
+    this.upBlocks = buildUpBlocks(config, params);
+    this.#convNormOut = new GroupNorm(params.child('conv_norm_out'), finest, {
+      groups: config.normNumGroups,
+      eps: config.normEps,
+    });
+    this.#convOut = new Conv2d(params.child('conv_out'), finest, config.outChannels, convOutKernel, {
+      padding: (convOutKernel - 1) / 2,
+    });
+  }
+
+  /** Every attention that looks at the prompt, in the order of the network. */
+  crossAttentions(): readonly Attention[] {
+    return this.#blocks().flatMap((block) => block.crossAttentions());
+  }
+
+  /**
+   * Every linear layer of the transformers by its path in the checkpoint
+   * (`down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q`): what a low-rank adapter may attach to.
+   */
+  linears(): ReadonlyMap<string, Linear> {
+    const linears = this.#blocks().flatMap((block) =>
+      block.attentions.flatMap((transformer) => transformer.linears()),
+    );
+    return new Map(linears.map((linear) => [linear.weight.name.replace(/\.weight$/, ''), linear]));
+  }
+
+  /**
+   * Projects the prompt to the keys and values of every cross attention: once a generation, not once a step.
+   *
+   * @param encoderHiddenStates [B, S, D]
+   * @param encoderAttentionMask [B, S], 1 for a token, 0 for padding
+   * @returns states that the caller disposes
+   * @throws InvalidInputError for a width or a mask that does not fit
+   */
+  prepareEncoderStates(encoderHiddenStates: tf.Tensor3D, encoderAttentionMask?: tf.Tensor2D): EncoderStates {
+    const [batch, tokens] = encoderHiddenStates.shape;
+    const byAttention = new Map<Attention, KeysAndValues>();
+    for (const attention of this.crossAttentions()) {
+      matchShape('encoderHiddenStates', encoderHiddenStates.shape, ['B', 'S', attention.contextWidth!]);
+    }
+    if (encoderAttentionMask) matchShape('encoderAttentionMask', encoderAttentionMask.shape, [batch, tokens]);
+    for (const attention of this.crossAttentions()) {
+      byAttention.set(attention, attention.keysAndValues(encoderHiddenStates));
+    }
+    const bias = encoderAttentionMask
+      ? tf.tidy(() =>
+          tf.reshape<tf.Rank.R4>(tf.mul(tf.sub(1, tf.cast(encoderAttentionMask, 'float32')), MASKED_LOGIT), [
+            batch,
+            1,
+            1,
+            tokens,
+          ]),
+        )
+      : null;
+    return new EncoderStates(batch, byAttention, bias);
+  }
+
+  /**
+   * One pass.
+   *
+   * @param sample noisy image [B, H, W, inChannels]
+   * @param timesteps one for all samples, or one for each
+   * @param encoder the prompt, from `prepareEncoderStates`; null for models without text (AudioLDM), whose second
+   *   attentions attend to the image
+   * @returns [B, H, W, outChannels]
+   * @throws InvalidInputError when batch sizes, class labels or the prompt do not fit
+   */
+  forward(
+    sample: tf.Tensor4D,
+    timesteps: readonly number[],
+    encoder: EncoderStates | null,
+    { classLabels }: UNet2DConditionInputs = {},
+  ): tf.Tensor4D {
+    const { inChannels, activation, centerInputSample } = this.config;
+    const { B } = matchShape('sample', sample.shape, ['B', 'H', 'W', inChannels]);
+    this.#checkInputs(B!, timesteps, encoder, classLabels);
+    return tf.tidy(() => {
+      // 1. Time (and class): activated once here, projected by each resnet.
+      const temb = tf.tidy(() => activate(this.#embed(timesteps, classLabels), activation));
+
+      // 2. Down: every layer's output is kept for the way up.
+      const centered = centerInputSample ? tf.sub<tf.Tensor4D>(tf.mul(sample, 2), 1) : sample;
+      let hidden = this.#convIn.forward(centered);
+      const skips: tf.Tensor4D[] = [hidden];
+      for (const block of this.downBlocks) {
+        const output = block.forward(hidden, temb, encoder);
+        hidden = output.hidden;
+        skips.push(...output.skips);
+      }
+
+      // 3. Mid.
+      hidden = this.midBlock.forward(hidden, temb, encoder);
+
+      // 4. Up: takes the skips from the end, and the size of the next one where halving had rounded.
+      for (const block of this.upBlocks) {
+        const taken = skips.splice(-block.resnets.length).reverse();
+        const next = skips.at(-1);
+        const input = hidden;
+        hidden = block.forward(input, taken, temb, encoder, next && [next.shape[1], next.shape[2]]);
+        tf.dispose([input, ...taken]);
+      }
+
+      // 5. Out.
+      const normed = this.#convNormOut.forward(hidden, activation);
+      hidden.dispose();
+      return this.#convOut.forward(normed);
+    });
+  }
+
+  /** @returns [B or 1, timeEmbedDim], twice as wide when the class embedding is concatenated. */
+  #embed(timesteps: readonly number[], classLabels: tf.Tensor | undefined): tf.Tensor2D {
+    const { blockOutChannels, classEmbeddingsConcat, timeEmbeddingActivation } = this.config;
+    const width = blockOutChannels[0]!;
+    const sinusoids = tf.tensor2d(sinusoidalEmbedding(timesteps, width, this.config), [
+      timesteps.length,
+      width,
+    ]);
+    let embedded = this.#timeEmbedding.forward(sinusoids) as tf.Tensor2D;
+    if (this.#classEmbedder && classLabels) {
+      const classes = this.#classEmbedder.forward(classLabels); // [B, timeEmbedDim]
+      embedded = classEmbeddingsConcat
+        ? tf.concat([tf.broadcastTo<tf.Rank.R2>(embedded, [classes.shape[0], embedded.shape[1]]), classes], 1)
+        : tf.add(embedded, classes);
+    }
+    return timeEmbeddingActivation ? activate(embedded, timeEmbeddingActivation) : embedded;
+  }
+
+  #blocks(): readonly (DownBlock2D | MidBlock2D | UpBlock2D)[] {
+    return [...this.downBlocks, this.midBlock, ...this.upBlocks];
+  }
+
+  #checkInputs(
+    batch: number,
+    timesteps: readonly number[],
+    encoder: EncoderStates | null,
+    classLabels: tf.Tensor | undefined,
+  ): void {
+    if (timesteps.length !== 1 && timesteps.length !== batch) {
+      throw new InvalidInputError(
+        `The UNet got ${timesteps.length} timesteps for a batch of ${batch}; give one for all samples or one for each.`,
+      );
+    }
+    if (!encoder && this.crossAttentions().some(({ width, contextWidth }) => width !== contextWidth)) {
+      throw new InvalidInputError(
+        'This UNet attends to a prompt: give the states that prepareEncoderStates made of it, not null.',
+      );
+    }
+    if (encoder && encoder.batchSize !== batch) {
+      throw new InvalidInputError(
+        `The prompt's states are for a batch of ${encoder.batchSize}, the sample has ${batch}; prepare states for the same batch.`,
+      );
+    }
+    if ((this.#classEmbedder !== null) !== (classLabels !== undefined)) {
+      throw new InvalidInputError(
+        this.#classEmbedder
+          ? 'This UNet has a class embedding: give classLabels.'
+          : 'This UNet has no class embedding: leave classLabels out.',
+      );
+    }
+    if (classLabels && classLabels.shape[0] !== batch) {
+      throw new InvalidInputError(
+        `classLabels hold ${classLabels.shape[0]} samples, the sample has ${batch}.`,
+      );
+    }
+  }
+}
+
+function blockOptions(config: UNet2DConditionConfig, level: number, attends: boolean): BlockOptions {
+  return {
+    layers: config.layersPerBlock[level]!,
+    resnet: {
+      timeEmbedDim: config.classEmbeddingsConcat ? config.timeEmbedDim * 2 : config.timeEmbedDim,
+      groups: config.normNumGroups,
+      eps: config.normEps,
+      activation: config.activation,
+      timeScaleShift: config.timeScaleShift,
+      outputScaleFactor: 1,
+    },
+    transformer: attends
+      ? {
+          layers: config.transformerLayersPerBlock[level]!,
+          heads: config.numAttentionHeads[level]!,
+          crossAttentionDim: config.crossAttentionDim[level]!,
+          onlyCrossAttention: config.onlyCrossAttention[level]!,
+          normNumGroups: config.normNumGroups,
+          useLinearProjection: config.useLinearProjection,
+        }
+      : null,
+  };
+}
+
+function buildMidBlock(config: UNet2DConditionConfig, params: ParameterScope): MidBlock2D {
+  const coarsest = config.blockOutChannels.length - 1;
+  const { resnet, transformer } = blockOptions(
+    config,
+    coarsest,
+    config.midBlockType === 'UNetMidBlock2DCrossAttn',
+  );
+  return new MidBlock2D(params.child('mid_block'), config.blockOutChannels[coarsest]!, {
+    // As in diffusers, the mid block alone has an output factor, and its self attention is never left out.
+    resnet: { ...resnet, outputScaleFactor: config.midBlockScaleFactor },
+    transformer: transformer && { ...transformer, onlyCrossAttention: false },
+  });
+}
+
+function buildDownBlocks(config: UNet2DConditionConfig, params: ParameterScope): readonly DownBlock2D[] {
+  const { blockOutChannels, downBlockTypes, downsamplePadding } = config;
+  return blockOutChannels.map(
+    (channels, level) =>
+      new DownBlock2D(
+        params.child(`down_blocks.${level}`),
+        blockOutChannels[Math.max(level - 1, 0)]!,
+        channels,
+        blockOptions(config, level, downBlockTypes[level] === 'CrossAttnDownBlock2D'),
+        level === blockOutChannels.length - 1 ? null : downsamplePadding,
+      ),
+  );
+}
+
+function buildUpBlocks(config: UNet2DConditionConfig, params: ParameterScope): readonly UpBlock2D[] {
+  const { blockOutChannels, upBlockTypes } = config;
+  const levels = blockOutChannels.length;
+  return upBlockTypes.map((type, index) => {
+    const level = levels - 1 - index;
+    const channels = blockOutChannels[level]!;
+    const options = blockOptions(config, level, type === 'CrossAttnUpBlock2D');
+    // One layer more than on the way down: the last takes the output of the level above (or of conv_in).
+    const layers = options.layers + 1;
+    const skipChannels = new Array<number>(layers).fill(channels);
+    skipChannels[layers - 1] = blockOutChannels[Math.max(level - 1, 0)]!;
+    return new UpBlock2D(
+      params.child(`up_blocks.${index}`),
+      blockOutChannels[Math.min(level + 1, levels - 1)]!,
+      channels,
+      skipChannels,
+      { ...options, layers },
+      level > 0,
+    );
+  });
+}

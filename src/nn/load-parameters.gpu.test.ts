@@ -1,0 +1,1 @@
+import './load-parameters.test';

@@ -1,0 +1,220 @@
+// @vitest-environment happy-dom
+import { act, cleanup, configure, render, screen, waitFor, within } from '@testing-library/react';
+import userEvent from '@testing-library/user-event';
+import { afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { BackendUnavailableError, WorkerDiedError } from '../../common/errors';
+import { installBlankCanvas } from '../../testing/canvas';
+import { createFakeEngineClient, type FakeEngineOptions } from '../../testing/fake-engine-client';
+import { memoryStorage } from '../../testing/memory-storage';
+import { createStudio } from '../stores/studio';
+import { App } from './app';
+
+// A machine that is busy with other things needs longer than a second; nothing here is hidden, and asking is slow.
+configure({ asyncUtilTimeout: 20_000, defaultHidden: true });
+beforeAll(installBlankCanvas);
+afterEach(cleanup);
+
+function renderStudio(options: FakeEngineOptions = {}) {
+  const engine = createFakeEngineClient(options);
+  const played: string[] = [];
+  const output = {
+    start: async (sound: { id: string }) => void played.push(sound.id),
+    stop: () => {},
+    positionSeconds: () => 0,
+  };
+  const studio = createStudio(engine, { storage: memoryStorage(), output, eachFrame: () => () => {} });
+  studio.settings.getState().set({ durationSeconds: 1 }); // the fake synthesises real samples
+  render(<App studio={studio} />);
+  return { engine, studio, played, user: userEvent.setup() };
+}
+
+const field = (name: string) => screen.getByRole('textbox', { name });
+const generateButton = () => screen.getByRole('button', { name: /^Generate/ });
+const takes = () => screen.findAllByRole('region', { name: /^Take/ });
+
+async function ready() {
+  await screen.findByRole('button', { name: /Tango Studio default/ });
+}
+
+async function generate(user: ReturnType<typeof userEvent.setup>, prompt = 'rain', steps = '2') {
+  await ready();
+  await user.clear(field('Steps'));
+  await user.type(field('Steps'), steps);
+  await user.type(field('Prompt'), prompt);
+  await user.click(generateButton());
+}
+
+test('an example fills the prompt, Ctrl+Enter in it generates, and the take says its seed', async () => {
+  const { user, engine } = renderStudio();
+  await ready();
+  await user.click(screen.getByRole('button', { name: 'birds sing while rain falls' }));
+  await user.click(field('Prompt'));
+  await user.keyboard('{Control>}{Enter}{/Control}');
+  const [take] = await takes();
+  const { seed, prompt } = engine.requests[0]!;
+  expect(prompt).toBe('birds sing while rain falls');
+  expect(take?.getAttribute('aria-label')).toBe(`Take, seed ${seed}, selected`);
+  expect(screen.getByRole('heading', { name: 'birds sing while rain falls' })).toBeTruthy();
+});
+
+test('a wrong number is said beside its field and nothing is sent', async () => {
+  const { user, engine } = renderStudio();
+  await ready();
+  await user.type(field('Prompt'), 'rain');
+  await user.clear(field('Steps'));
+  await user.type(field('Steps'), '2000');
+  expect(field('Steps').getAttribute('aria-invalid')).toBe('true');
+  expect(document.getElementById('steps-error')?.textContent).toMatch(/1 to 1,000; this is 2,000/);
+  await user.click(generateButton());
+  expect(document.activeElement).toBe(field('Steps'));
+  expect(engine.requests).toHaveLength(0);
+});
+
+test('an empty prompt is complained about only when Generate is pressed', async () => {
+  const { user, engine } = renderStudio();
+  await ready();
+  expect(screen.queryByText('Describe the sound first.')).toBeNull();
+  await user.click(generateButton());
+  expect(screen.getByText('Describe the sound first.')).toBeTruthy();
+  expect(document.activeElement).toBe(field('Prompt'));
+  await user.type(field('Prompt'), 'w');
+  expect(screen.queryByText('Describe the sound first.')).toBeNull();
+  expect(engine.requests).toHaveLength(0);
+});
+
+test('an unlocked seed is drawn anew; typing one locks it', async () => {
+  const { user, engine } = renderStudio();
+  await generate(user);
+  await takes();
+  await waitFor(() => expect(generateButton()).toBeTruthy());
+  await user.clear(field('Seed'));
+  await user.type(field('Seed'), '42');
+  expect(screen.getByRole('button', { name: 'Unlock the seed' }).getAttribute('aria-pressed')).toBe('true');
+  await user.click(generateButton());
+  await screen.findByRole('region', { name: /seed 42/ });
+  expect(engine.requests.map(({ seed }) => seed)[1]).toBe(42);
+  expect(engine.requests[0]?.seed).not.toBe(42);
+});
+
+test('while a generation runs there is progress and a way to cancel, which keeps what is finished', async () => {
+  // Quick until the first take is there, then slow enough for any machine to press Cancel in time.
+  let pauses = 0;
+  const pause = () => new Promise<void>((resolve) => setTimeout(resolve, pauses++ < 60 ? 0 : 500));
+  const { user, studio } = renderStudio({ pause });
+  act(() => studio.settings.getState().set({ takeCount: 4 }));
+  await generate(user, 'rain', '40');
+  expect(screen.getByRole('progressbar', { name: 'Generation' })).toBeTruthy();
+  expect(document.title).toMatch(/^\d+ % – rain – Tango Studio$/);
+  await takes();
+  await user.click(screen.getByRole('button', { name: 'Cancel' }));
+  await screen.findByText('Cancelled');
+  expect((await takes()).length).toBeLessThan(4);
+  expect(screen.getByRole('button', { name: /^Make the other/ })).toBeTruthy();
+  expect(document.title).toBe('Tango Studio');
+});
+
+test('a dead engine is an alert with its message, and one press makes the missing takes', async () => {
+  const { user, engine, studio } = renderStudio();
+  act(() => studio.settings.getState().set({ takeCount: 2, seed: 5, seedLocked: true }));
+  engine.failAt(1, new WorkerDiedError('The engine ended while it made take 2.'));
+  await generate(user);
+  const alert = await screen.findByRole('alert');
+  expect(alert.textContent).toContain('The engine ended while it made take 2.');
+  await user.click(within(alert).getByRole('button', { name: 'Try again' }));
+  await screen.findByRole('region', { name: /^Take 2, seed 6/ });
+  expect(screen.queryByRole('alert')).toBeNull();
+  expect(engine.requests[1]).toMatchObject({ seed: 6, count: 1 });
+});
+
+test('an engine that cannot start says why and can be started again', async () => {
+  const message = 'Neither WebGPU nor WebAssembly SIMD can be used.';
+  const { user, engine } = renderStudio({
+    status: { state: 'failed', code: 'backend-unavailable', message },
+  });
+  const restart = vi.spyOn(engine, 'restart');
+  const alert = await screen.findByRole('alert');
+  expect(alert.textContent).toContain(message);
+  expect(generateButton().hasAttribute('disabled')).toBe(true);
+  await user.click(within(alert).getByRole('button', { name: 'Start it again' }));
+  expect(restart).toHaveBeenCalledOnce();
+  act(() => engine.setStatus({ state: 'ready' }));
+  await ready();
+  expect(screen.queryByRole('alert')).toBeNull();
+});
+
+test('Space plays and pauses the selected take, but writes in a text field and presses a focused button', async () => {
+  const { user, studio, played } = renderStudio();
+  await generate(user);
+  const [take] = await takes();
+  await user.click(field('Prompt'));
+  await user.keyboard(' ');
+  expect(played).toHaveLength(0);
+  act(() => (document.activeElement as HTMLElement).blur());
+  await user.keyboard(' ');
+  expect(played).toHaveLength(1);
+  expect(within(take!).getByRole('button', { name: 'Pause Take' })).toBeTruthy();
+  await user.keyboard(' ');
+  expect(studio.player.getState().playing).toBe(false);
+  act(() => within(take!).getByRole('button', { name: 'Play Take' }).focus());
+  await user.keyboard(' ');
+  expect(played).toHaveLength(2);
+});
+
+test('“Use the settings” brings back everything that made a take', async () => {
+  const { user, studio } = renderStudio();
+  act(() => studio.settings.getState().set({ takeCount: 2, seed: 10, seedLocked: true, guidanceScale: 4.5 }));
+  await generate(user, 'wind');
+  await screen.findByRole('region', { name: /^Take 2/ });
+  act(() => studio.settings.getState().set({ prompt: 'x', guidanceScale: 1, seed: 99, seedLocked: false }));
+  await user.click(screen.getByRole('button', { name: 'Use the settings of Take 2' }));
+  expect(studio.settings.getState()).toMatchObject({
+    prompt: 'wind',
+    guidanceScale: 4.5,
+    seed: 11,
+    seedLocked: true,
+    takeCount: 1,
+  });
+});
+
+test('? opens the sheet of every shortcut; letters do nothing once they are turned off there', async () => {
+  const { user, studio } = renderStudio();
+  await ready();
+  await user.keyboard('{Shift>}?{/Shift}');
+  const sheet = await screen.findByRole('dialog', { name: 'Keyboard shortcuts' });
+  expect(within(sheet).getByText('Play the selected take, or pause')).toBeTruthy();
+  await user.click(within(sheet).getByRole('checkbox'));
+  await user.click(within(sheet).getByRole('button', { name: 'Close' }));
+  const { seed } = studio.settings.getState();
+  await user.keyboard('r');
+  expect(studio.settings.getState().seed).toBe(seed);
+});
+
+test('the engine window explains the backend, changes it, and says when that fails', async () => {
+  const { user, engine } = renderStudio();
+  await ready();
+  await user.click(screen.getByRole('button', { name: /WebAssembly/ }));
+  const dialog = await screen.findByRole('dialog', { name: 'Engine and models' });
+  expect(within(dialog).getByText(/found no GPU it can use/)).toBeTruthy();
+  await user.click(within(dialog).getByRole('radio', { name: 'WebGPU' }));
+  await within(dialog).findByRole('heading', { name: /^WebGPU/ });
+
+  vi.spyOn(engine, 'setBackend').mockRejectedValueOnce(new BackendUnavailableError('No adapter here.'));
+  await user.click(within(dialog).getByRole('radio', { name: 'WebAssembly' }));
+  expect((await within(dialog).findByRole('alert')).textContent).toContain('No adapter here.');
+});
+
+test('an imported model is removed only after a question', async () => {
+  const { user, studio } = renderStudio();
+  await ready();
+  await act(() =>
+    studio.models.getState().importFiles([{ path: 'tiny/model_index.json', blob: new Blob(['{}']) }]),
+  );
+  await user.click(screen.getByRole('button', { name: /Imported model/ }));
+  await user.click(screen.getByRole('button', { name: 'Remove Imported model' }));
+  const question = screen.getByRole('alertdialog', { name: 'Remove Imported model?' });
+  await user.click(within(question).getByRole('button', { name: 'Keep it' }));
+  expect(studio.models.getState().models).toHaveLength(2);
+  await user.click(screen.getByRole('button', { name: 'Remove Imported model' }));
+  await user.click(within(screen.getByRole('alertdialog')).getByRole('button', { name: 'Remove' }));
+  await waitFor(() => expect(studio.models.getState().models).toHaveLength(1));
+});

@@ -1,0 +1,164 @@
+import { type DragEvent, useRef, useState } from 'react';
+import type { ModelSummary } from '../../engine/protocol';
+import { Button, IconButton } from '../components/button';
+import { Dialog } from '../components/dialog';
+import { Icon } from '../components/icons';
+import { Notice } from '../components/notice';
+import { ProgressBar } from '../components/progress-bar';
+import { helpFor } from '../stores/failure';
+import { useGenerations, useModels } from '../stores/studio-context';
+import engineStyles from './engine-dialog.module.css';
+import { filesOfDrop, filesOfInput } from './model-files';
+import styles from './model-section.module.css';
+import { loadFraction, loadText, modelFacts } from './model-text';
+
+export function ModelSection() {
+  const models = useModels((state) => state.models);
+  const failure = useModels((state) => state.failure);
+  const [removing, setRemoving] = useState<ModelSummary | null>(null);
+  const remove = useModels((state) => state.remove);
+  return (
+    <section className={engineStyles.section} aria-labelledby="models-heading">
+      <h3 id="models-heading" className={engineStyles.heading}>
+        Models
+      </h3>
+      <ul className={styles.list}>
+        {models?.map((model) => (
+          <ModelRow key={model.id} model={model} onRemove={() => setRemoving(model)} />
+        ))}
+      </ul>
+      {failure && (
+        <Notice kind="error" title={helpFor(failure.code).title}>
+          <p className={styles.message}>{failure.message}</p>
+          <p>{helpFor(failure.code).whatToDo}</p>
+        </Notice>
+      )}
+      <ImportArea />
+      {removing && (
+        <Dialog title={`Remove ${removing.name}?`} alert onClose={() => setRemoving(null)}>
+          <p>Its files are deleted from this browser. To use it again you have to import it again.</p>
+          <div className={styles.decision}>
+            <Button onClick={() => setRemoving(null)}>Keep it</Button>
+            <Button
+              variant="danger"
+              onClick={() => {
+                void remove(removing.id);
+                setRemoving(null);
+              }}
+            >
+              Remove
+            </Button>
+          </div>
+        </Dialog>
+      )}
+    </section>
+  );
+}
+
+function ModelRow({ model, onRemove }: { readonly model: ModelSummary; readonly onRemove: () => void }) {
+  const current = useModels((state) => state.current?.id === model.id);
+  const job = useModels((state) => state.job);
+  const use = useModels((state) => state.use);
+  const running = useGenerations((state) => state.runningId !== null);
+  const loading = job?.kind === 'load' && job.modelId === model.id;
+  return (
+    <li className={styles.model}>
+      <div className={styles.words}>
+        <p className={styles.name}>
+          {model.name}
+          <span className={styles.badge}>{model.source === 'bundled' ? 'bundled' : 'imported'}</span>
+        </p>
+        <p className={styles.facts}>
+          {[modelFacts(model), model.license && `licence ${model.license}`].filter(Boolean).join(' · ')}
+        </p>
+        {model.description && <p className={styles.facts}>{model.description}</p>}
+        {loading && (
+          <>
+            <ProgressBar label={`Loading ${model.name}`} fraction={loadFraction(job.progress)} />
+            <p className={styles.facts}>{loadText(job.progress)}</p>
+          </>
+        )}
+      </div>
+      <div className={styles.tools}>
+        {current && !loading ? (
+          <span className={styles.current}>In use</span>
+        ) : (
+          <Button size="small" disabled={job !== null || running} onClick={() => void use(model.id)}>
+            {loading ? 'Loading…' : 'Use'}
+          </Button>
+        )}
+        {model.source === 'imported' && (
+          <IconButton label={`Remove ${model.name}`} disabled={job !== null || running} onClick={onRemove}>
+            <Icon name="trash" />
+          </IconButton>
+        )}
+      </div>
+    </li>
+  );
+}
+
+/** A diffusers folder, chosen or dropped. */
+function ImportArea() {
+  const job = useModels((state) => state.job);
+  const importFiles = useModels((state) => state.importFiles);
+  const cancel = useModels((state) => state.cancel);
+  const input = useRef<HTMLInputElement>(null);
+  const [over, setOver] = useState(false);
+
+  function onDrop(event: DragEvent): void {
+    event.preventDefault();
+    setOver(false);
+    if (job) return;
+    void importFiles(filesOfDrop(event.dataTransfer));
+  }
+
+  if (job?.kind === 'import') {
+    return (
+      <div className={styles.drop}>
+        <ProgressBar label="Importing the model" fraction={loadFraction(job.progress)} />
+        <p className={styles.facts}>{job.progress ? loadText(job.progress) : 'Checking the files…'}</p>
+        <Button size="small" onClick={cancel}>
+          Cancel the import
+        </Button>
+      </div>
+    );
+  }
+  return (
+    <fieldset
+      className={`${styles.drop} ${over ? styles.over : ''}`}
+      aria-label="Import a model"
+      onDragOver={(event) => {
+        event.preventDefault();
+        setOver(true);
+      }}
+      onDragLeave={() => setOver(false)}
+      onDrop={onDrop}
+    >
+      <p>
+        Drop a diffusers folder here: <code>model_index.json</code> with its component folders, weights as
+        safetensors.
+      </p>
+      <Button
+        size="small"
+        icon={<Icon name="folder" />}
+        disabled={job !== null}
+        onClick={() => input.current?.click()}
+      >
+        Choose a folder…
+      </Button>
+      <input
+        ref={input}
+        type="file"
+        hidden
+        aria-label="Model folder"
+        multiple
+        {...{ webkitdirectory: '' }}
+        onChange={(event) => {
+          const files = filesOfInput(event.currentTarget.files);
+          event.currentTarget.value = '';
+          if (files.length > 0) void importFiles(files);
+        }}
+      />
+    </fieldset>
+  );
+}

@@ -1,0 +1,66 @@
+import { Button, IconButton } from '../../components/button';
+import { CopyButton } from '../../components/copy-button';
+import { Icon } from '../../components/icons';
+import type { Generation } from '../../stores/generation-store';
+import { useModels, useStudio } from '../../stores/studio-context';
+import { applyGeneration } from './apply-parameters';
+import { FailureNotice } from './failure-notice';
+import styles from './generation-group.module.css';
+import { parameterRecord, parameterSummary } from './parameter-text';
+import { RunningTake } from './running-take';
+import { TakeCard } from './take-card';
+
+export function GenerationGroup({ generation }: { readonly generation: Generation }) {
+  const studio = useStudio();
+  const { id, request, status, takes } = generation;
+  // With one model only its name says nothing.
+  const modelName = useModels(({ models }) =>
+    models && models.length > 1 ? models.find((model) => model.id === request.modelId)?.name : undefined,
+  );
+  const headingId = `${id}-prompt`;
+
+  function remove(): void {
+    studio.player.getState().release(takes.map((take) => take.id));
+    studio.generations.getState().remove(id);
+    studio.view.getState().announce('Removed. Undo is at the top of the results.');
+  }
+
+  return (
+    <article className={styles.group} aria-labelledby={headingId}>
+      <header className={styles.header}>
+        <div className={styles.words}>
+          <h2 id={headingId} className={styles.prompt}>
+            {request.prompt}
+          </h2>
+          {request.negativePrompt && <p className={styles.negative}>without: {request.negativePrompt}</p>}
+          <p className={styles.parameters}>{parameterSummary(generation, modelName)}</p>
+        </div>
+        <div className={styles.tools}>
+          <Button
+            variant="ghost"
+            size="small"
+            icon={<Icon name="reuse" />}
+            onClick={() => applyGeneration(studio, generation)}
+          >
+            Use these settings
+          </Button>
+          <CopyButton label="Copy all parameters" text={() => parameterRecord(generation)} />
+          {status !== 'running' && (
+            <IconButton label="Remove this generation" onClick={remove}>
+              <Icon name="trash" />
+            </IconButton>
+          )}
+        </div>
+      </header>
+      <FailureNotice generation={generation} />
+      {(takes.length > 0 || status === 'running') && (
+        <div className={styles.takes}>
+          {status === 'running' && <RunningTake generation={generation} />}
+          {takes.toReversed().map((take) => (
+            <TakeCard key={take.id} take={take} takeCount={request.count} />
+          ))}
+        </div>
+      )}
+    </article>
+  );
+}

@@ -1,0 +1,89 @@
+import { expect, test, vi } from 'vitest';
+import { ModelNotFoundError, StateDictError } from '../../common/errors';
+import type { ModelFile } from '../../engine/protocol';
+import { createFakeEngineClient, fakeModel } from '../../testing/fake-engine-client';
+import { createModelStore } from './model-store';
+
+const files: readonly ModelFile[] = [{ path: 'tiny/model_index.json', blob: new Blob(['{}']) }];
+
+function setUp(lastModelId: string | null = null) {
+  const engine = createFakeEngineClient();
+  const onUsed = vi.fn();
+  return { engine, onUsed, store: createModelStore(engine, { lastModelId: () => lastModelId, onUsed }) };
+}
+
+test('opening loads the first model and reports bytes meanwhile', async () => {
+  const { store, onUsed } = setUp();
+  const shares: number[] = [];
+  store.subscribe(({ job }) => {
+    if (job?.progress) shares.push(job.progress.loadedBytes / job.progress.totalBytes);
+  });
+  await store.getState().open(null);
+  expect(store.getState()).toMatchObject({ current: { id: fakeModel.id }, job: null, failure: null });
+  expect(shares.at(-1)).toBe(1);
+  expect(shares).toEqual(shares.toSorted());
+  expect(onUsed).toHaveBeenCalledWith(fakeModel.id);
+});
+
+test('opening takes the model of the last visit, or the first when that is gone', async () => {
+  const { store, engine } = setUp('imported-1');
+  await engine.models.importFiles(files);
+  await store.getState().open(null);
+  expect(store.getState().current?.id).toBe('imported-1');
+
+  const gone = setUp('imported-9');
+  await gone.store.getState().open(null);
+  expect(gone.store.getState().current?.id).toBe(fakeModel.id);
+});
+
+test('a model that is loaded already stays', async () => {
+  const { store, engine } = setUp();
+  const use = vi.spyOn(engine.models, 'use');
+  await store.getState().open(fakeModel);
+  expect(store.getState().current).toBe(fakeModel);
+  expect(use).not.toHaveBeenCalled();
+});
+
+test('an imported model is listed and in use; removing it goes back to the bundled one', async () => {
+  const { store } = setUp();
+  await store.getState().open(null);
+  await store.getState().importFiles(files);
+  expect(store.getState().current?.id).toBe('imported-1');
+  expect(store.getState().models).toHaveLength(2);
+  await store.getState().remove('imported-1');
+  expect(store.getState().models).toHaveLength(1);
+  expect(store.getState().current?.id).toBe(fakeModel.id);
+});
+
+test('a failed import says what was wrong and changes nothing', async () => {
+  const { store, engine } = setUp();
+  await store.getState().open(null);
+  engine.failModelJob(new StateDictError('conv_in.weight is missing.'));
+  await store.getState().importFiles(files);
+  expect(store.getState()).toMatchObject({
+    current: { id: fakeModel.id },
+    job: null,
+    failure: { code: 'state-dict', message: 'conv_in.weight is missing.', during: 'import' },
+  });
+  store.getState().dismissFailure();
+  expect(store.getState().failure).toBeNull();
+});
+
+test('a cancelled import is not a failure', async () => {
+  const { store } = setUp();
+  await store.getState().open(null);
+  const importing = store.getState().importFiles(files);
+  store.getState().cancel();
+  await importing;
+  expect(store.getState()).toMatchObject({ job: null, failure: null });
+  expect(store.getState().models).toHaveLength(1);
+});
+
+test('a load that fails can be asked for again', async () => {
+  const { store, engine } = setUp();
+  engine.failModelJob(new ModelNotFoundError('Gone.'));
+  await store.getState().open(null);
+  expect(store.getState().failure).toMatchObject({ code: 'model-not-found', during: 'load' });
+  await store.getState().use(fakeModel.id);
+  expect(store.getState()).toMatchObject({ failure: null, current: { id: fakeModel.id } });
+});

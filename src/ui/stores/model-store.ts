@@ -1,0 +1,123 @@
+import { createStore } from 'zustand/vanilla';
+import type { LoadProgress, ModelFile, ModelSummary, StudioEngine } from '../../engine/protocol';
+import { BUNDLED_MODEL_ID } from '../../engine/protocol-limits';
+import { type Failure, toFailure } from './failure';
+
+export type ModelJob =
+  | { readonly kind: 'load'; readonly modelId: string; readonly progress: LoadProgress | null }
+  | { readonly kind: 'import'; readonly progress: LoadProgress | null };
+
+export interface ModelState {
+  /** Null until the list has been read. */
+  readonly models: readonly ModelSummary[] | null;
+  /** The model in use. */
+  readonly current: ModelSummary | null;
+  readonly job: ModelJob | null;
+  readonly failure: (Failure & { readonly during: 'list' | 'load' | 'import' | 'remove' }) | null;
+  /** The model the next generation is meant for: the one being loaded, else the one in use, else the one to come. */
+  targetId(): string;
+  /** Reads the list and loads the model of the last visit, else the first one, unless one is loaded already. */
+  open(loaded: ModelSummary | null): Promise<void>;
+  use(id: string): Promise<void>;
+  importFiles(files: readonly ModelFile[] | Promise<readonly ModelFile[]>): Promise<void>;
+  /** Reads the list again. */
+  refresh(): Promise<void>;
+  cancel(): void;
+  remove(id: string): Promise<void>;
+  dismissFailure(): void;
+}
+
+export interface ModelStoreOptions {
+  readonly lastModelId: () => string | null;
+  readonly onUsed: (id: string) => void;
+}
+
+export function createModelStore(engine: StudioEngine, { lastModelId, onUsed }: ModelStoreOptions) {
+  let abort: AbortController | null = null;
+
+  return createStore<ModelState>()((set, get) => {
+    /** Runs one job at a time, shows its progress, and keeps what went wrong; a cancelled job is no failure. */
+    async function run(job: ModelJob, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+      if (get().job !== null) return;
+      const controller = new AbortController();
+      abort = controller;
+      set({ job, failure: null });
+      try {
+        await work(controller.signal);
+      } catch (error) {
+        const failure = toFailure(error);
+        if (failure.code !== 'cancelled') set({ failure: { ...failure, during: job.kind } });
+      } finally {
+        abort = null;
+        set({ job: null });
+      }
+    }
+
+    function onProgress(progress: LoadProgress): void {
+      set(({ job }) => ({ job: job && { ...job, progress } }));
+    }
+
+    async function load(id: string, signal: AbortSignal): Promise<void> {
+      set({ current: await engine.models.use(id, { signal, onProgress }) });
+      onUsed(id);
+    }
+
+    function preferred(models: readonly ModelSummary[]): ModelSummary | undefined {
+      const last = lastModelId();
+      return models.find((one) => one.id === last) ?? models[0];
+    }
+
+    return {
+      models: null,
+      current: null,
+      job: null,
+      failure: null,
+      targetId: () => {
+        const { job, current, models } = get();
+        if (job?.kind === 'load') return job.modelId;
+        const expected = models ? preferred(models)?.id : lastModelId();
+        return current?.id ?? expected ?? BUNDLED_MODEL_ID;
+      },
+      open: async (loaded) => {
+        try {
+          const models = await engine.models.list();
+          set({ models, current: loaded });
+          if (loaded) return;
+          const model = preferred(models);
+          if (model) await get().use(model.id);
+        } catch (error) {
+          set({ failure: { ...toFailure(error), during: 'list' } });
+        }
+      },
+      use: (id) => run({ kind: 'load', modelId: id, progress: null }, (signal) => load(id, signal)),
+      importFiles: (files) =>
+        run({ kind: 'import', progress: null }, async (signal) => {
+          const model = await engine.models.importFiles(await files, { signal, onProgress });
+          set({ models: await engine.models.list() });
+          await load(model.id, signal);
+        }),
+      refresh: async () => {
+        try {
+          set({ models: await engine.models.list() });
+        } catch (error) {
+          set({ failure: { ...toFailure(error), during: 'list' } });
+        }
+      },
+      cancel: () => abort?.abort(),
+      remove: async (id) => {
+        try {
+          await engine.models.remove(id);
+          const models = await engine.models.list();
+          set({ models, failure: null });
+          if (get().current?.id === id) {
+            set({ current: null });
+            if (models[0]) await get().use(models[0].id);
+          }
+        } catch (error) {
+          set({ failure: { ...toFailure(error), during: 'remove' } });
+        }
+      },
+      dismissFailure: () => set({ failure: null }),
+    };
+  });
+}

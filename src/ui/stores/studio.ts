@@ -1,0 +1,77 @@
+import { createJSONStorage, persist, type StateStorage } from 'zustand/middleware';
+import { createStore } from 'zustand/vanilla';
+import type { EngineClient } from '../../engine/client/engine-client';
+import type { BackendChoice } from '../../engine/protocol';
+import { createAppearanceStore } from './appearance-store';
+import { createEngineStore } from './engine-store';
+import { createGenerationStore } from './generation-store';
+import { createModelStore } from './model-store';
+import { createPlayerStore, type SoundOutput } from './player-store';
+import { createSettingsStore } from './settings-store';
+import { createViewStore } from './view-store';
+
+/** What the page remembers about the engine between visits. */
+interface EngineMemory {
+  readonly backend: BackendChoice;
+  readonly modelId: string | null;
+}
+
+export function createEngineMemory(storage: StateStorage) {
+  return createStore<EngineMemory>()(
+    persist<EngineMemory>(() => ({ backend: 'auto', modelId: null }), {
+      name: 'tango-studio:engine',
+      version: 1,
+      storage: createJSONStorage(() => storage),
+    }),
+  );
+}
+
+export interface StudioOptions {
+  readonly storage: StateStorage;
+  readonly output: SoundOutput;
+  readonly eachFrame: (tick: () => void) => () => void;
+  readonly memory?: ReturnType<typeof createEngineMemory>;
+}
+
+/** Every store of the page around one engine client. `connect` begins to follow the engine. */
+export function createStudio(client: EngineClient, options: StudioOptions) {
+  const { storage, output, eachFrame, memory = createEngineMemory(storage) } = options;
+  const engine = createEngineStore(client, (backend) => memory.setState({ backend }));
+  const models = createModelStore(client, {
+    lastModelId: () => memory.getState().modelId,
+    onUsed: (modelId) => memory.setState({ modelId }),
+  });
+  const generations = createGenerationStore(client, () => void engine.getState().refresh());
+
+  // The model can change without the page's doing: a script, a restarted engine.
+  engine.subscribe(({ info }, before) => {
+    if (info !== before.info && models.getState().job === null)
+      models.setState({ current: info?.model ?? null });
+  });
+
+  /** After a start or a restart: read the engine's facts, then load the model unless one is there. */
+  async function follow(): Promise<void> {
+    await engine.getState().refresh();
+    await models.getState().open(engine.getState().info?.model ?? null);
+    await engine.getState().refresh();
+  }
+
+  return {
+    appearance: createAppearanceStore(storage),
+    engine,
+    generations,
+    models,
+    player: createPlayerStore(output, eachFrame),
+    settings: createSettingsStore(storage),
+    view: createViewStore(),
+    connect(): () => void {
+      if (client.status.state === 'ready') void follow();
+      return client.subscribe((status) => {
+        engine.setState({ status });
+        if (status.state === 'ready') void follow();
+      });
+    },
+  };
+}
+
+export type Studio = ReturnType<typeof createStudio>;

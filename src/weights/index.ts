@@ -1,0 +1,12 @@
+export { openSafetensors, type SafetensorsFile } from './formats/safetensors';
+export { folderFromFiles, type ModelFolder } from './model-folder';
+export { openComponentStateDict } from './open-component';
+export {
+  BYTES_PER_ELEMENT,
+  type RawTensor,
+  renameStateDict,
+  type StateDict,
+  stateDictFromTensors,
+  type TensorDtype,
+  type TensorEntry,
+} from './state-dict';

@@ -1,0 +1,63 @@
+import { playwright } from '@vitest/browser-playwright';
+import { defineConfig } from 'vitest/config';
+
+/** Chromium to test in; tools/scripts/test.mjs finds one and sets this. */
+const executablePath = process.env.STUDIO_CHROMIUM;
+
+/** SwiftShader gives a WebGPU adapter on machines without a GPU; a missing adapter fails the run. */
+const webgpuArgs = [
+  '--enable-unsafe-webgpu',
+  '--use-webgpu-adapter=swiftshader',
+  '--enable-features=SharedArrayBuffer',
+  ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
+];
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'node',
+          environment: 'node',
+          include: ['src/**/*.test.{ts,tsx}', 'tools/**/*.test.ts'],
+          exclude: ['**/*.gpu.test.ts', '**/node_modules/**'],
+          testTimeout: 60_000,
+          pool: 'forks',
+          maxWorkers: 2,
+          // The files of tfjs's dist/ import each other without extensions, which Node refuses and Vite resolves.
+          server: { deps: { inline: [/tfjs-core\/dist\/(?!tf-core)/] } },
+        },
+      },
+      {
+        optimizeDeps: {
+          include: [
+            '@tensorflow/tfjs-core',
+            '@tensorflow/tfjs-core/dist/register_all_gradients',
+            '@tensorflow/tfjs-backend-webgpu',
+            '@tensorflow/tfjs-backend-wasm',
+            '@huggingface/tokenizers',
+            'comlink',
+            'fourier-transform',
+            'idb-keyval',
+          ],
+        },
+        test: {
+          name: 'browser',
+          include: ['src/**/*.gpu.test.ts'],
+          testTimeout: 180_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: playwright({
+              launchOptions: { ...(executablePath ? { executablePath } : {}), args: webgpuArgs },
+            }),
+            instances: [{ browser: 'chromium' }],
+          },
+        },
+      },
+    ],
+  },
+});
