@@ -9,6 +9,7 @@ import json
 import subprocess
 from pathlib import Path
 
+import librosa
 import numpy as np
 import soundfile
 import soxr
@@ -38,6 +39,7 @@ VOICES = {
             ["espeak:en-us+m2", "flite:awb"]),
     "woman": (["espeak:en-us+f1", "espeak:en-us+f3", "espeak:en-gb+f4", "flite:slt"], ["espeak:en-us+f2"]),
 }
+VOICE_TONES = {"man": 100.0, "woman": 200.0}
 DRUM_PATTERNS = (  # 16 steps: kick, snare, hi-hat
     ("x.......x.......", "....x.......x...", "x.x.x.x.x.x.x.x."),
     ("x.....x.x.......", "....x..x....x...", "x.x.x.x.x.x.x.x."),
@@ -64,16 +66,21 @@ def normalise(x: np.ndarray) -> np.ndarray:
     return (x * (0.1 / np.sqrt(power.max() + 1e-12))).astype(np.float32)
 
 
-def speak(voice: str, sentence: str, folder: Path) -> np.ndarray:
+def speak(voice: str, sentence: str, tone: float, folder: Path) -> np.ndarray:
+    """A sentence on one note, retuned so that its median pitch is `tone` Hz (see synth.GRID)."""
     program, name = voice.split(":")
     path = folder / "speech.wav"
     if program == "espeak":
-        subprocess.run(["espeak-ng", "-v", name, "-w", str(path), sentence], check=True, capture_output=True)
+        flat = f'<speak><prosody range="0">{sentence}</prosody></speak>'
+        command = ["espeak-ng", "-v", name, "-m", "-w", str(path), flat]
     else:
-        subprocess.run(["flite", "-voice", name, "-t", sentence, "-o", str(path)], check=True, capture_output=True)
+        command = ["flite", "-voice", name, "--setf", "int_f0_target_stddev=0", "-t", sentence, "-o", str(path)]
+    subprocess.run(command, check=True, capture_output=True)
     audio, rate = soundfile.read(path, dtype="float32")
     path.unlink()
-    return soxr.resample(audio, rate, RATE)
+    wave = soxr.resample(audio, rate, RATE)
+    pitch, voiced, _ = librosa.pyin(wave, fmin=60, fmax=400, sr=RATE)
+    return retune(wave, tone / float(np.median(pitch[voiced])))
 
 
 def drum_phrases() -> list[tuple[str, bool, Phrase]]:
@@ -165,7 +172,7 @@ def units_of(c: SoundClass, rng: np.random.Generator, folder: Path) -> list[tupl
         for test, voices in enumerate(VOICES[c.voices]):
             for voice in voices:
                 text = TEST_SENTENCES if test else SENTENCES
-                spoken = [speak(voice, s, folder) for s in text]
+                spoken = [speak(voice, s, VOICE_TONES[c.voices], folder) for s in text]
                 pairs = [np.concatenate([a, b]) for a, b in zip(spoken, spoken[1:] + spoken[:1])]
                 units += [(f"{voice}/{k}", bool(test), wave) for k, wave in enumerate(pairs)]
     return units

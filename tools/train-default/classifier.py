@@ -21,7 +21,7 @@ from data import Clips
 from mel import HOP, RATE, log_mel
 from render import render_scenes
 from sounds import NAMES
-from training import Ema, core_seconds, load_state, save_state
+from training import Ema, core_seconds, load_state, mixed_precision, save_state
 
 SEED_OFFSET = 4321
 COUNT, WEIGHTS = 6000, (0.45, 0.3, 0.15, 0.07, 0.03)
@@ -100,7 +100,7 @@ def train(work: Path, seed: int, minutes: float, batch: int = 16, lr: float = 2e
         target = frame_targets([clips.rows[i] for i in picks], mel.shape[1] // STRIDE)
         rate = lr * min(1, (step + 1) / 100) * max(0.02, 0.5 * (1 + math.cos(math.pi * used / (minutes * 60))))
         optimizer.param_groups[0]["lr"] = rate
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision():
             logits = model(mel)
         loss = F.binary_cross_entropy_with_logits(logits.float(), target) * len(NAMES)
         optimizer.zero_grad()

@@ -53,14 +53,13 @@ class Pipeline:
         return self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state, mask
 
     @torch.no_grad()
-    def latents(self, prompts: list[str], seed: int, frames: int = FRAMES, bf16: bool = False) -> torch.Tensor:
+    def latents(self, prompts: list[str], seed: int, frames: int = FRAMES) -> torch.Tensor:
         states, mask = self.states(prompts)
         generator = torch.Generator().manual_seed(seed)
         x = torch.randn((len(prompts), self.unet.config.in_channels, frames // 8, 8), generator=generator)
         self.scheduler.set_timesteps(STEPS)
         for t in self.scheduler.timesteps:
-            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-                out = self.unet(torch.cat([x, x]), t, states, encoder_attention_mask=mask).sample.float()
+            out = self.unet(torch.cat([x, x]), t, states, encoder_attention_mask=mask).sample
             plain, guided = out.chunk(2)
             x = self.scheduler.step(plain + GUIDANCE * (guided - plain), t, x).prev_sample
         return x
@@ -139,7 +138,7 @@ def _start(folder: Path) -> None:
 def _mels(job: tuple[list[str], int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Generated log-mels of some prompts, and the ground truth's mels through the VAE."""
     prompts, seed, mels = job
-    made = _pipeline.decode(_pipeline.latents(prompts, seed, bf16=True))
+    made = _pipeline.decode(_pipeline.latents(prompts, seed))
     return made.numpy(), _pipeline.through_vae(torch.from_numpy(mels)).numpy()
 
 

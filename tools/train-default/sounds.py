@@ -71,7 +71,7 @@ CLASSES: tuple[SoundClass, ...] = (
        fonts=((1, 122),), synth=("rain",)),
     _c("thunder", "hit", "thunder|rumbles|rumbling; thunder|roars|roaring; thunder|claps|clapping; "
        "thunder|cracks|cracking; a thunderstorm|rumbles|rumbling; lightning|strikes|striking",
-       "thunder; a clap of thunder; a thunderclap; rolling thunder", fonts=((2, 122),), gap=(0.0, 0.3),
+       "thunder; a clap of thunder; a thunderclap; rolling thunder", synth=("thunder",), gap=(0.0, 0.3),
        repeats=(1, 2), unit=4.0),
     _c("wind", "loop", "wind|blows|blowing; the wind|blows|blowing; strong wind|howls|howling; "
        "the wind|howls|howling; a breeze|blows|blowing; wind|gusts|gusting", "wind; a strong wind; howling wind",
@@ -81,7 +81,7 @@ CLASSES: tuple[SoundClass, ...] = (
        "ocean waves; sea waves; the ocean; waves on a beach; the surf", fonts=((0, 122),)),
     _c("drip", "hit", "water|drips|dripping; a tap|drips|dripping; a faucet|drips|dripping; drops of water|fall|falling; "
        "water drops|fall|falling; a leaky tap|drips|dripping", "dripping water; water drops; a dripping faucet",
-       synth=("drip",), gap=(0.15, 0.5), repeats=(3, 9), unit=0.24, melody=True, pitched=True),
+       synth=("drip",), gap=(0.15, 0.5), repeats=(3, 9), unit=0.24, melody=True),
     _c("fire", "loop", "a fire|crackles|crackling; fire|burns|burning; a campfire|crackles|crackling; "
        "flames|crackle|crackling; a fireplace|crackles|crackling; wood|burns|burning",
        "a crackling fire; a campfire; a log fire", synth=("fire",)),
@@ -98,11 +98,11 @@ CLASSES: tuple[SoundClass, ...] = (
     _c("siren", "loop", "a siren|wails|wailing; an ambulance siren|wails|wailing; a police siren|sounds|sounding; "
        "sirens|wail|wailing; a fire truck|passes with its siren|passing with its siren; "
        "an emergency vehicle|wails|wailing; a siren|blares|blaring",
-       "a siren; a police siren; an ambulance; an emergency siren", fonts=((5, 125),), synth=("siren_wail",),
+       "a siren; a police siren; an ambulance; an emergency siren", synth=("siren_two_tone", "siren_wail"),
        pitched=True),
     _c("train", "loop", "a train|passes|passing; a train|runs on its tracks|running on its tracks; a train|goes by|going by; "
        "a train|clatters|clattering; a locomotive|rolls by|rolling by; a train|clacks|clacking",
-       "a train; a passing train; train tracks; a steam train", fonts=((6, 125),)),
+       "a train; a passing train; train tracks; a steam train", synth=("train",)),
     _c("helicopter", "loop", "a helicopter|flies|flying; a helicopter|hovers|hovering; a helicopter|passes overhead|"
        "passing overhead; a chopper|flies by|flying by; helicopter blades|spin|spinning; rotors|whirl|whirling",
        "a helicopter; helicopter rotors; a chopper", fonts=((0, 125),)),
@@ -115,7 +115,7 @@ CLASSES: tuple[SoundClass, ...] = (
        fonts=((2, 124),), gap=(0.15, 0.5), repeats=(1, 2), unit=2.0, tune=True, pitched=True),
     _c("door_slam", "hit", "a door|slams|slamming; a door|slams shut|slamming shut; a door|closes|closing; "
        "someone|slams a door|slamming a door; a door|bangs|banging; a door|shuts|shutting",
-       "a door slam; a slamming door", fonts=((3, 124),), gap=(0.2, 0.7), repeats=(1, 2), unit=1.2),
+       "a door slam; a slamming door", synth=("door_slam",), gap=(0.25, 0.7), repeats=(1, 3), unit=0.5),
     _c("footsteps", "hit", "someone|walks|walking; footsteps|approach|approaching; a person|walks|walking; "
        "feet|step|stepping; footsteps|echo|echoing; a man|walks|walking; someone|is walking|walking",
        "footsteps; steps; walking", fonts=((5, 126),), gap=(0.2, 0.42), repeats=(4, 9), unit=0.3),
@@ -153,7 +153,7 @@ CLASSES: tuple[SoundClass, ...] = (
        "gunshots; a gunshot; gunfire; shooting", fonts=((0, 127),), gap=(0.0, 0.25), repeats=(2, 4), unit=0.55),
     _c("laser", "hit", "a laser|fires|firing; a laser gun|shoots|shooting; lasers|zap|zapping; a ray gun|zaps|zapping; "
        "a spaceship|fires lasers|firing lasers; a blaster|fires|firing", "laser shots; a laser; laser zaps; a laser gun",
-       fonts=((2, 127),), gap=(0.08, 0.35), repeats=(2, 6), unit=0.5, pitched=True),
+       synth=("laser",), gap=(0.08, 0.35), repeats=(2, 6), unit=0.4),
     _c("explosion", "hit", "a bomb|explodes|exploding; something|explodes|exploding; an explosion|booms|booming; "
        "a bomb|goes off|going off; an explosion|erupts|erupting; a blast|booms|booming",
        "an explosion; a big explosion; a blast; explosions", fonts=((3, 127),), gap=(0.2, 0.6), repeats=(1, 2),

@@ -59,10 +59,10 @@ def cat(rng: np.random.Generator) -> np.ndarray:
     """Meow: a rising and falling voice through formants that open and close."""
     t = seconds(rng.uniform(0.55, 0.95))
     u = t / t[-1]
-    base = rng.uniform(430, 620)
-    f0 = base * (1 + rng.uniform(0.3, 0.5) * np.sin(np.pi * u ** 0.7)) * (1 - 0.15 * u)
-    f0 *= 1 + 0.01 * np.sin(2 * np.pi * 22 * t)
-    voice = harmonics(f0, 1 / np.arange(1, 14) ** 0.8)
+    base = rng.uniform(380, 480)
+    f0 = base * (1 + rng.uniform(0.6, 0.9) * np.sin(np.pi * u ** 0.6)) * (1 - 0.2 * u)
+    f0 *= 1 + 0.012 * np.sin(2 * np.pi * 24 * t)
+    voice = harmonics(f0, 1 / np.arange(1, 18) ** 0.5)
     opening = np.sin(np.pi * u ** 0.8)
     closed = resonate(voice, 700, 250) * 6
     opened = resonate(voice, 1250, 250) * 6 + resonate(voice, 2600, 400) * 5
@@ -74,9 +74,9 @@ def crickets(rng: np.random.Generator) -> np.ndarray:
     """Two insects, each chirping trains of short high tone pulses."""
     n = int(10.6 * RATE)
     y = np.zeros(n)
-    for gain in (1.0, 0.45):
-        tone, pulses = on_grid(rng.uniform(3900, 5200)), int(rng.integers(3, 5))
-        period, pulse = rng.uniform(0.38, 0.6), rng.uniform(0.022, 0.03)
+    for gain in (1.0, 0.25):
+        tone, pulses = on_grid(rng.uniform(4300, 5200)), int(rng.integers(3, 5))
+        period, pulse = rng.uniform(0.36, 0.5), rng.uniform(0.036, 0.046)
         start = rng.uniform(0, 0.3)
         p = seconds(pulse * 0.6)
         grain = np.sin(2 * np.pi * tone * p) * np.hanning(len(p))
@@ -132,6 +132,71 @@ def wind(rng: np.random.Generator) -> np.ndarray:
     return out * gust
 
 
+def thunder(rng: np.random.Generator) -> np.ndarray:
+    """A tearing crack, then a rumble that rolls on in bursts and dies away."""
+    t = seconds(rng.uniform(3.0, 4.2))
+    n = len(t)
+    y = band(rng.standard_normal(n), 30, rng.uniform(130, 190), 4) * 1.4
+    rolls = np.exp(-t * rng.uniform(0.7, 1.0)) * np.clip(1 + 0.5 * slow_noise(rng, n, 4), 0.15, 2.5)
+    y *= rolls * np.minimum(1, t / 0.05)
+    for _ in range(int(rng.integers(3, 7))):
+        i = int(rng.uniform(0, 0.25) * RATE)
+        crack = rng.standard_normal(n - i) * np.exp(-t[:n - i] * rng.uniform(14, 30))
+        y[i:] += band(crack, 150, rng.uniform(2500, 5000)) * rng.uniform(0.3, 0.7)
+    return y * np.minimum(1, (t[-1] - t) / 0.4)
+
+
+def door_slam(rng: np.random.Generator) -> np.ndarray:
+    """The latch clicks, the door hits its frame, the panel booms once and the latch rattles."""
+    t = seconds(rng.uniform(0.42, 0.55))
+    y = np.zeros(len(t))
+    hit = int(rng.uniform(0.05, 0.08) * RATE)
+    after = t[:len(t) - hit]
+    y[hit:] += band(rng.standard_normal(len(after)), 90, 900) * np.exp(-after * 45) * 2.2
+    for f in rng.uniform(80, 240, 3):
+        y[hit:] += np.sin(2 * np.pi * f * after) * np.exp(-after * rng.uniform(22, 30)) * 0.8
+    for start, gain in ((0.0, 0.35), (hit / RATE, 1.0), (hit / RATE + rng.uniform(0.09, 0.13), 0.4)):
+        i = int(start * RATE)
+        click = rng.standard_normal(len(t) - i) * np.exp(-t[:len(t) - i] * 260)
+        y[i:] += gain * band(click, 1200, 6500)
+    return y
+
+
+def train(rng: np.random.Generator) -> np.ndarray:
+    """Wheels over rail joints, two axles at a time, above a rolling rumble; a whistle of three steady tones."""
+    n = int(10.6 * RATE)
+    y = band(rng.standard_normal(n), 50, 420) * 0.35
+    hiss = band(rng.standard_normal(n), 1500, 5000) * 0.03
+    beat, axle = rng.uniform(0.52, 0.7), rng.uniform(0.1, 0.14)
+    t = seconds(0.09)
+    start = rng.uniform(0, 0.3)
+    while start < 10.3:
+        for delay, gain in ((0, 1), (axle, 0.8)):
+            i = int((start + delay) * RATE)
+            clack = band(rng.standard_normal(len(t)), 500, 3200) * np.exp(-t * 55)
+            y[i:i + len(t)] += gain * 1.3 * clack[:max(0, n - i)]
+        start += beat
+    whistle = np.zeros(n)
+    root = (300.0, 400.0)[rng.integers(2)]
+    at = rng.uniform(0.3, 1.5)
+    while at < 9.5:
+        u = seconds(rng.uniform(0.5, 0.9))
+        blow = sum(harmonics(np.full(len(u), f), 1 / np.arange(1, 8) ** 0.9) for f in (root, root + 100, root + 200))
+        i = int(at * RATE)
+        whistle[i:i + len(u)] += (blow * np.minimum(1, u / 0.06) * np.minimum(1, (u[-1] - u) / 0.1))[:max(0, n - i)]
+        at += rng.uniform(1.6, 2.6)
+    return y + hiss + 0.12 * whistle
+
+
+def laser(rng: np.random.Generator) -> np.ndarray:
+    """A buzzing tone that falls three octaves in a fraction of a second."""
+    t = seconds(rng.uniform(0.24, 0.38))
+    u = t / t[-1]
+    f0 = rng.uniform(2200, 3200) * 2 ** (-rng.uniform(2.6, 3.3) * u ** 0.7)
+    y = harmonics(f0, 1 / np.arange(1, 9) ** 0.7)
+    return y * np.minimum(1, t / 0.004) * (1 - 0.6 * u) * np.minimum(1, (1 - u) / 0.1)
+
+
 def car_horn(rng: np.random.Generator) -> np.ndarray:
     """Two buzzing tones a third apart, held."""
     t = seconds(rng.uniform(0.35, 0.9))
@@ -148,6 +213,15 @@ def siren_wail(rng: np.random.Generator) -> np.ndarray:
     sweep = 0.5 - 0.5 * np.cos(2 * np.pi * t / period + rng.uniform(0, 6))
     f0 = rng.uniform(480, 620) * (1 + rng.uniform(0.9, 1.2) * sweep)
     return harmonics(f0, 1 / np.arange(1, 9) ** 1.1)
+
+
+def siren_two_tone(rng: np.random.Generator) -> np.ndarray:
+    """European siren: two steady tones that take turns."""
+    t = seconds(10.6)
+    low, high = ((400, 500), (400, 600), (500, 700))[rng.integers(3)]
+    first = (t / rng.uniform(0.9, 1.2) + rng.uniform(0, 1)) % 1 < 0.5
+    amplitudes = 1 / np.arange(1, 13) ** 0.8
+    return np.where(first, harmonics(np.full(len(t), low), amplitudes), harmonics(np.full(len(t), high), amplitudes))
 
 
 def bell_phone(rng: np.random.Generator) -> np.ndarray:
@@ -193,18 +267,18 @@ def wind_chimes(rng: np.random.Generator) -> np.ndarray:
     """A handful of small tubes struck at random."""
     n = int(10.6 * RATE)
     y = np.zeros(n)
-    tubes = 100.0 * rng.choice(np.arange(14, 34), 5, replace=False)
-    at, t = 0.02, seconds(1.6)
+    tubes = 100.0 * rng.choice(np.arange(9, 24), 5, replace=False)
+    at, t = 0.02, seconds(2.2)
     while at < 10.3:
         f = tubes[rng.integers(5)]
         grain = np.zeros(len(t))
-        for ratio, gain, decay in ((1, 1, 3), (2.76, 0.5, 7), (5.4, 0.15, 14)):
+        for ratio, gain, decay in ((1, 1, 1.6), (2.76, 0.5, 3), (5.4, 0.15, 8)):
             if on_grid(f * ratio) < 7500:
                 grain += gain * np.sin(2 * np.pi * on_grid(f * ratio) * t) * np.exp(-t * decay)
         i = int(at * RATE)
         m = min(len(t), n - i)
         y[i:i + m] += grain[:m] * rng.uniform(0.3, 1)
-        at += rng.exponential(0.16) + 0.04
+        at += rng.exponential(0.2) + 0.08
     return y
 
 
@@ -274,5 +348,6 @@ def heartbeat(rng: np.random.Generator) -> np.ndarray:
 
 
 PROCEDURAL = {f.__name__: f for f in (
-    cat, crickets, drip, fire, rain, wind, car_horn, siren_wail, bell_phone, trill_phone,
+    cat, crickets, drip, fire, rain, wind, thunder, door_slam, train, laser, car_horn, siren_wail, siren_two_tone,
+    bell_phone, trill_phone,
     church_bell, wind_chimes, clock, alarm, typing, heartbeat)}

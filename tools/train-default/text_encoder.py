@@ -19,7 +19,7 @@ from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
 from captions import caption, held_out_pairs, marked_caption, random_scene, slots, step_of
 from sounds import NAMES
-from training import core_seconds, load_state, save_state
+from training import core_seconds, load_state, mixed_precision, save_state
 
 PAD, EOS, UNK = "<pad>", "</s>", "<unk>"
 VOCABULARY = 1024
@@ -126,7 +126,7 @@ def train(work: Path, seed: int, minutes: float, batch: int = 48, lr: float = 2e
         ids, mask, labels = tokenize_marked(tokenizer, scenes, rng)
         scale = min(1, (step + 1) / 200) * max(0.02, 0.5 * (1 + math.cos(math.pi * used / (minutes * 60))))
         optimizer.param_groups[0]["lr"] = lr * scale
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision():
             states = encoder(input_ids=ids, attention_mask=mask).last_hidden_state
         states = states.float() + 0.1 * torch.randn_like(states.float())
         loss = F.binary_cross_entropy_with_logits(head(states, mask), targets(scenes)) * len(NAMES)

@@ -15,7 +15,8 @@ HERE = Path(__file__).resolve().parent
 DEFAULT_OUT = HERE.parent.parent / "public/models/default"
 
 
-def stages(work: Path, out: Path, seed: int, threads: int) -> dict[str, Callable[[], object]]:
+def stages(work: Path, out: Path, seed: int, threads: int, warm: Path | None,
+           rate: float = 1.0) -> dict[str, Callable[[], object]]:
     """In the order in which `all` runs them."""
     import bank
     import card
@@ -28,18 +29,20 @@ def stages(work: Path, out: Path, seed: int, threads: int) -> dict[str, Callable
     import unet
     import vae
     import vocoder
+    import warm_start
 
     m = config.MINUTES
-    return {
+    first = {"warm-start": lambda: warm_start.warm_start(work, warm)} if warm else {}
+    return first | {
         "bank": lambda: bank.build(work, seed),
         "render": lambda: render.render_training_set(work, config.CLIPS, seed),
-        "vae": lambda: vae.train(work, seed, m["vae"], threads=threads),
+        "vae": lambda: vae.train(work, seed, m["vae"], lr=1e-3 * rate, threads=threads),
         "latents": lambda: vae.latents(work, config.LATENTS, threads=threads),
-        "decoder": lambda: vae.train(work, seed, m["vae"], m["decoder"], threads=threads),
-        "vocoder": lambda: vocoder.train(work, seed, m["vocoder"], m["vocoder_spectral"], threads=threads,
+        "decoder": lambda: vae.train(work, seed, m["vae"], m["decoder"], lr=1e-3 * rate, threads=threads),
+        "vocoder": lambda: vocoder.train(work, seed, m["vocoder"], m["vocoder_spectral"], lr=1e-3 * rate, threads=threads,
                                          finetune_from=config.VOCODER_FINETUNE_FROM),
         "text": lambda: text_encoder.train(work, seed, m["text"], threads=threads),
-        "unet": lambda: unet.train(work, seed, m["unet"], threads=threads),
+        "unet": lambda: unet.train(work, seed, m["unet"], lr=1e-3 * rate, threads=threads),
         "classifier": lambda: classifier.train(work, seed, m["classifier"], threads=threads),
         "export": lambda: export.export(work, out, seed),
         "evaluate": lambda: evaluate.evaluate(work, out, seed, workers=threads),
@@ -55,10 +58,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=DEFAULT_OUT, help="the folder that is shipped")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--from", dest="warm", type=Path, help="go on from an exported checkpoint with the same classes")
+    parser.add_argument("--rate", type=float, default=1.0, help="multiplies the learning rates (0.5 after a warm start)")
     parser.add_argument("--skip", nargs="*", default=[], help="stages that run elsewhere")
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
-    every = stages(arguments.work, arguments.out, arguments.seed, arguments.threads)
+    every = stages(arguments.work, arguments.out, arguments.seed, arguments.threads, arguments.warm,
+                   arguments.rate)
     if arguments.stage != "all" and arguments.stage not in every:
         parser.error(f"unknown stage {arguments.stage}")
     for name in every if arguments.stage == "all" else [arguments.stage]:

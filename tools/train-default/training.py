@@ -15,6 +15,11 @@ def core_seconds() -> float:
     return time.process_time()
 
 
+def mixed_precision() -> torch.autocast:
+    """bf16 where the processor multiplies it (twice as fast); without such instructions it is emulated, ten times slower."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 class Ema:
     """Exponential moving average of the parameters; the decay rises with the number of updates."""
 
@@ -46,11 +51,18 @@ def save_state(path: Path, parts: dict[str, Any], used: float, step: int) -> Non
     os.replace(path.with_suffix(".tmp"), path)
 
 
+def save_weights(path: Path, part: str, state: dict[str, torch.Tensor]) -> None:
+    """The state of a stage that has weights and nothing else yet; an existing file stays."""
+    if not path.exists():
+        torch.save({part: state, "ema": state, "used": 0.0, "step": 0}, path)
+
+
 def load_state(path: Path, parts: dict[str, Any]) -> tuple[float, int]:
-    """Seconds used and steps done; (0, 0) when there is nothing to resume."""
+    """Seconds used and steps done; (0, 0) when there is nothing to resume. Weights that `warm_start` wrote come alone."""
     if not path.exists():
         return 0.0, 0
     state = torch.load(path, weights_only=True)
     for name, part in parts.items():
-        part.load_state_dict(state[name])
+        if name in state:
+            part.load_state_dict(state[name])
     return state["used"], state["step"]

@@ -21,7 +21,7 @@ from transformers import PreTrainedTokenizerFast, T5EncoderModel
 from captions import caption
 from text_encoder import CONFIG as TEXT_CONFIG
 from text_encoder import load_encoder, tokenize, train_tokenizer
-from training import Ema, core_seconds, load_state, save_state
+from training import Ema, core_seconds, load_state, mixed_precision, save_state
 from vae import LATENT_CHANNELS
 
 CONFIG = dict(sample_size=[64, 8], in_channels=LATENT_CHANNELS, out_channels=LATENT_CHANNELS,
@@ -92,7 +92,7 @@ def encode_all(texts: list[str], tokenizer: PreTrainedTokenizerFast, encoder: T5
     for k in range(0, len(order), 256):
         part = order[k:k + 256]
         ids, mask = tokenize(tokenizer, [texts[i] for i in part])
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision():
             states = encoder(input_ids=ids, attention_mask=mask).last_hidden_state.to(torch.bfloat16)
         for i, s, m in zip(part, states, mask):
             out[i] = s[:int(m.sum())].clone()
@@ -113,7 +113,7 @@ def order_probe(net: UNet2DConditionModel, pairs: list[tuple[torch.Tensor, torch
     """Share of ordered pairs whose loss is smaller with the right caption than with the swapped one, at t = 950."""
     wins = 0.0
     generator = torch.Generator().manual_seed(3)
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    with torch.no_grad(), mixed_precision():
         for i in range(0, len(pairs), 16):
             part = pairs[i:i + 16]
             x = torch.stack([p[0] for p in part])
@@ -172,7 +172,7 @@ def train(work: Path, seed: int, minutes: float, batch: int = 32, lr: float = 1e
         noise = torch.randn_like(x)
         noisy = (a.sqrt() * x + (1 - a).sqrt() * noise).contiguous(memory_format=torch.channels_last)
         v = a.sqrt() * noise - (1 - a).sqrt() * x
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision():
             out = net(noisy, t, hidden, encoder_attention_mask=mask).sample
         loss = (out.float() - v).square().mean()
         decay = 1.0 if used < 0.5 * minutes * 60 else max(0.03, math.cos(math.pi * (used / (minutes * 60) - 0.5)))

@@ -20,7 +20,7 @@ from torch import nn
 
 from data import Clips
 from mel import log_mel, log_mel_padded
-from training import Ema, core_seconds, load_state, save_state
+from training import Ema, core_seconds, load_state, mixed_precision, save_state
 
 LATENT_CHANNELS = 16
 CONFIG = dict(in_channels=1, out_channels=1, down_block_types=["DownEncoderBlock2D"] * 4,
@@ -78,14 +78,14 @@ class PatchJudge(nn.Module):
 def judge_step(judge: PatchJudge, optimizer: torch.optim.Optimizer, out: torch.Tensor,
                mel: torch.Tensor) -> torch.Tensor:
     """One step of the patch discriminator; returns the decoder's fooling and feature-matching loss."""
-    with torch.autocast("cpu", torch.bfloat16):
+    with mixed_precision():
         r, f = judge(torch.cat([mel, out.detach()]))[-1].float().chunk(2)
     loss = (r - 1).square().mean() + f.square().mean()
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
     judge.requires_grad_(False)
-    with torch.autocast("cpu", torch.bfloat16):
+    with mixed_precision():
         fake_maps, real_maps = judge(out), judge(mel)
     judge.requires_grad_(True)
     features = sum((a.float() - b.float()).abs().mean() / (b.float().abs().mean() + 1e-4)
@@ -122,7 +122,7 @@ def train(work: Path, seed: int, minutes: float, decoder_minutes: float = 0.0, j
         optimizer.param_groups[0]["lr"] = lr * min(1, (step + 1) / 100) * max(0.03, math.cos(math.pi / 2 * share))
         batch, frames = SHAPES[rng.choice(len(SHAPES), p=SHAPE_SHARES)]
         mel = log_mel_padded(clips.segments(rng, batch, frames))[:, :frames].unsqueeze(1)
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision():
             if frozen:
                 with torch.no_grad():
                     mean = model.encode(mel)
@@ -174,7 +174,7 @@ def latents(work: Path, counts: dict[int, int], threads: int = 2) -> None:
         count_here = min(wanted, len(clips))
         for i in range(0, count_here, 16):
             mel = log_mel(clips.waves(np.arange(i, min(i + 16, count_here)))).unsqueeze(1)
-            with torch.autocast("cpu", torch.bfloat16):
+            with mixed_precision():
                 z = model.encode(mel).numpy()
             if out is None:
                 path = work / f"latents-{frames}.npy"

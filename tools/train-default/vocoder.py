@@ -22,7 +22,7 @@ from torch import nn
 from data import Clips
 from discriminators import Discriminators
 from mel import FFT, HOP, filters, log_mel_padded, magnitude
-from training import Ema, core_seconds, load_state, save_state
+from training import Ema, core_seconds, load_state, mixed_precision, save_state
 
 CONFIG = dict(model_in_dim=64, sampling_rate=16000, upsample_initial_channel=256, upsample_rates=[4, 4, 5, 2],
               upsample_kernel_sizes=[8, 8, 15, 4], resblock_kernel_sizes=[3, 7],
@@ -118,7 +118,7 @@ class VaeMels:
     @torch.no_grad()
     def __call__(self, mel: torch.Tensor) -> torch.Tensor:
         """[B, T, 64] with T a multiple of 8."""
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision():
             return self.model.reconstruct(mel.unsqueeze(1)).squeeze(1).float()
 
 
@@ -154,20 +154,20 @@ def train(work: Path, seed: int, minutes: float, warm_minutes: float, batch: int
             if vae.model is not None:
                 whole = F.pad(mel[:share].transpose(1, 2), (0, -frames % 8), mode="replicate").transpose(1, 2)
                 mel = torch.cat([vae(whole)[:, :frames], mel[share:]])
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision():
             fake = generator(mel)
         spectral = stft_losses(fake, real)
         mels = mel_loss(fake, real)
         loss = spectral * 3 + mels * 1.5
         d_value = 0.0
         if adversarial:
-            with torch.autocast("cpu", torch.bfloat16):
+            with mixed_precision():
                 d_loss = judges.judge_loss(real, fake.detach())
             d_optimizer.zero_grad()
             d_loss.backward()
             nn.utils.clip_grad_norm_(judges.parameters(), 10.0)
             d_optimizer.step()
-            with torch.autocast("cpu", torch.bfloat16):
+            with mixed_precision():
                 fooled, features = judges.generator_loss(real, fake)
             ramp = min(1.0, (used - warm_minutes * 60) / 300)
             loss = loss + ramp * (0.3 * fooled + 1.0 * features)

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { ModelNotFoundError, StateDictError } from '../../common/errors';
+import { ModelNotFoundError, StateDictError, WorkerDiedError } from '../../common/errors';
 import type { ModelFile } from '../../engine/protocol';
 import { createFakeEngineClient, fakeModel } from '../../testing/fake-engine-client';
 import { createModelStore } from './model-store';
@@ -86,4 +86,24 @@ test('a load that fails can be asked for again', async () => {
   expect(store.getState().failure).toMatchObject({ code: 'model-not-found', during: 'load' });
   await store.getState().use(fakeModel.id);
   expect(store.getState()).toMatchObject({ failure: null, current: { id: fakeModel.id } });
+});
+
+test('an engine that ends while the list or a model is read is no failure of theirs', async () => {
+  const { store, engine } = setUp();
+  vi.spyOn(engine.models, 'list').mockRejectedValueOnce(new WorkerDiedError('the engine stopped'));
+  await store.getState().open(null);
+  expect(store.getState()).toMatchObject({ failure: null, job: null });
+  vi.spyOn(engine.models, 'use').mockRejectedValueOnce(new WorkerDiedError('the engine stopped'));
+  await store.getState().use(fakeModel.id);
+  expect(store.getState()).toMatchObject({ failure: null, job: null });
+});
+
+test('a failure to load is forgotten once the engine is back with the model', async () => {
+  const { store, engine } = setUp();
+  await store.getState().open(null);
+  vi.spyOn(engine.models, 'use').mockRejectedValueOnce(new ModelNotFoundError('gone'));
+  await store.getState().use('gone');
+  expect(store.getState().failure?.during).toBe('load');
+  await store.getState().open(fakeModel);
+  expect(store.getState().failure).toBeNull();
 });

@@ -32,6 +32,9 @@ export interface ModelStoreOptions {
   readonly onUsed: (id: string) => void;
 }
 
+/** An engine that ended is told by its status, and once it is back the list and the model are read again. */
+const ENGINE_ENDED: ReadonlySet<Failure['code']> = new Set(['worker-died', 'device-lost']);
+
 export function createModelStore(engine: StudioEngine, { lastModelId, onUsed }: ModelStoreOptions) {
   let abort: AbortController | null = null;
 
@@ -46,11 +49,18 @@ export function createModelStore(engine: StudioEngine, { lastModelId, onUsed }: 
         await work(controller.signal);
       } catch (error) {
         const failure = toFailure(error);
-        if (failure.code !== 'cancelled') set({ failure: { ...failure, during: job.kind } });
+        if (failure.code === 'cancelled') return;
+        if (job.kind === 'load' && ENGINE_ENDED.has(failure.code)) return;
+        set({ failure: { ...failure, during: job.kind } });
       } finally {
         abort = null;
         set({ job: null });
       }
+    }
+
+    function failedToList(error: unknown): void {
+      const failure = toFailure(error);
+      if (!ENGINE_ENDED.has(failure.code)) set({ failure: { ...failure, during: 'list' } });
     }
 
     function onProgress(progress: LoadProgress): void {
@@ -81,12 +91,13 @@ export function createModelStore(engine: StudioEngine, { lastModelId, onUsed }: 
       open: async (loaded) => {
         try {
           const models = await engine.models.list();
-          set({ models, current: loaded });
+          const about = get().failure?.during;
+          set({ models, current: loaded, ...((about === 'list' || about === 'load') && { failure: null }) });
           if (loaded) return;
           const model = preferred(models);
           if (model) await get().use(model.id);
         } catch (error) {
-          set({ failure: { ...toFailure(error), during: 'list' } });
+          failedToList(error);
         }
       },
       use: (id) => run({ kind: 'load', modelId: id, progress: null }, (signal) => load(id, signal)),
@@ -100,7 +111,7 @@ export function createModelStore(engine: StudioEngine, { lastModelId, onUsed }: 
         try {
           set({ models: await engine.models.list() });
         } catch (error) {
-          set({ failure: { ...toFailure(error), during: 'list' } });
+          failedToList(error);
         }
       },
       cancel: () => abort?.abort(),
