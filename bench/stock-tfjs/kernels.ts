@@ -6,12 +6,16 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { type Activation, activate, gelu } from '../../src/gpu/kernels/activations/activations';
 import type { AttentionOptions } from '../../src/gpu/kernels/attention/attention';
+import { forceVariant } from '../../src/gpu/kernels/common/kernel-variant';
 import { weightValues } from '../../src/gpu/kernels/common/weight-values';
 import type { ConvTranspose1dOptions } from '../../src/gpu/kernels/conv-transpose-1d/conv-transpose-1d';
 import type { Conv1dOptions } from '../../src/gpu/kernels/conv1d/conv1d';
 import type { Conv2dOptions } from '../../src/gpu/kernels/conv2d/conv2d';
 import type { GroupNormOptions } from '../../src/gpu/kernels/group-norm/group-norm';
 import type { WeightTensor } from '../../src/gpu/weight-tensor';
+
+// The activations are tfjs ops too.
+forceVariant('composed');
 
 export * from '../../src/gpu/kernels/activations/activations';
 export { weightValues };

@@ -1,6 +1,7 @@
 export { expectNoLeak, forEachBackend, startBackend, type TestBackend } from './backends';
 export { expectClose, type Reference, relativeError } from './expect-close';
 export { type Fixture, type FixtureTensor, loadFixture, readBlob } from './fixture';
-export { testKernel } from './kernel-parity';
+export { expectSameDirection } from './gradient-agreement';
+export { gpuVariants, testKernel } from './kernel-parity';
 export { randomStateDict } from './random-state-dict';
 export { type TinyTango, type TinyTangoRequest, tinyTango } from './tiny-tango';

@@ -3,11 +3,12 @@ import * as tf from '@tensorflow/tfjs-core';
 import { describe, it } from 'vitest';
 import { elementCount } from '../common/assert';
 import { TorchGenerator } from '../common/random';
+import { type KernelVariant, withVariant } from '../gpu/kernels/common/kernel-variant';
 import type { WeightTensor } from '../gpu/weight-tensor';
 import { copyToLayout, type ParameterLayout } from '../nn/layout';
 import type { Parameter } from '../nn/parameter';
 import { ParameterRoot } from '../nn/parameter-tree';
-import { expectNoLeak, forEachBackend } from './backends';
+import { expectNoLeak, forEachBackend, type TestBackend } from './backends';
 import { expectClose, type Reference } from './expect-close';
 import type { Fixture } from './fixture';
 import { randomStateDict } from './random-state-dict';
@@ -36,6 +37,21 @@ type Run = (
 interface Variant {
   readonly run: Run;
   readonly cases?: readonly string[];
+  /** The only backend on which it differs. */
+  readonly backend?: TestBackend;
+}
+
+/** The forms of an op's WGSL that this adapter does not choose by itself, for `testKernel`. */
+export function gpuVariants(run: Run): Readonly<Record<string, Variant>> {
+  const as = (variant: KernelVariant): Variant => ({
+    run: (...operands) => withVariant(variant, () => run(...operands)),
+    backend: 'webgpu',
+  });
+  return {
+    'in workgroup tiles': as('tiles'),
+    'in registers': as('registers'),
+    'composed of tfjs ops': as('composed'),
+  };
 }
 
 /** @param variants by what they are called in the report */
@@ -47,8 +63,11 @@ export function testKernel(
 ): void {
   const cases = fixture.metadata<readonly KernelCase[]>('cases');
   const relativeToRms = fixture.metadata<number>('tolerance');
-  forEachBackend(op, () => {
-    describe.each(Object.entries<Variant>({ '': { run }, ...variants }))('%s', (_, variant) => {
+  forEachBackend(op, (backend) => {
+    const here = Object.entries<Variant>({ '': { run }, ...variants }).filter(
+      ([, variant]) => variant.backend === undefined || variant.backend === backend,
+    );
+    describe.each(here)('%s', (_, variant) => {
       const runVariant = variant.run;
       const chosen = cases.filter(({ name }) => variant.cases?.includes(name) ?? true);
       it.each(chosen)('$name: result', async (kernelCase) => {
@@ -58,18 +77,18 @@ export function testKernel(
           y.dispose();
         });
       });
+      it.each(chosen.filter(hasMatrix))('$name: float16 weights', async (kernelCase) => {
+        await withCase(kernelCase, 'F16', async ({ inputs, parameters }) => {
+          const y = runVariant(inputs, parameters, kernelCase.options);
+          await expectSampled(y, kernelCase, fixture.values(`${kernelCase.name}/y`), FLOAT16_TOLERANCE);
+          y.dispose();
+        });
+      });
       it.each(chosen.filter(({ every }) => every === 1))('$name: gradients', async (kernelCase) => {
         await withCase(kernelCase, 'F32', (operands) => {
           const trained = Object.values(operands.parameters);
           return expectGradients({ ...operands, trained }, kernelCase, fixture, runVariant, relativeToRms);
         });
-      });
-    });
-    it.each(cases.filter(hasMatrix))('$name: float16 weights', async (kernelCase) => {
-      await withCase(kernelCase, 'F16', async ({ inputs, parameters }) => {
-        const y = run(inputs, parameters, kernelCase.options);
-        await expectSampled(y, kernelCase, fixture.values(`${kernelCase.name}/y`), FLOAT16_TOLERANCE);
-        y.dispose();
       });
     });
     const small = cases.filter(

@@ -1,4 +1,5 @@
 /** The seam between models and backends: every heavy op of the model code, on wasm and on WebGPU. */
+import './common/fused-sum';
 import './common/wasm-slice';
 
 export {

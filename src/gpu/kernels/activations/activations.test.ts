@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { loadFixture, testKernel } from '../../../testing';
+import { gpuVariants, loadFixture, testKernel } from '../../../testing';
 import { gelu, geluNew, leakyRelu, relu, silu, tanh } from './activations';
 
 const fixture = await loadFixture(new URL('./fixtures/activations.safetensors', import.meta.url));
@@ -14,4 +14,7 @@ const activations: Readonly<Record<string, (x: tf.Tensor) => tf.Tensor>> = {
   'leaky_relu_0.01': (x) => leakyRelu(x, 0.01),
 };
 
-testKernel('activations', fixture, ({ x }, _, { activation }) => activations[String(activation)]!(x!));
+const run: Parameters<typeof testKernel>[2] = ({ x }, _, { activation }) =>
+  activations[String(activation)]!(x!);
+
+testKernel('activations', fixture, run, gpuVariants(run));

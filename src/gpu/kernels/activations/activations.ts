@@ -1,10 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { defineKernel } from '../common/define-kernel';
 import { onWasm } from '../common/mat-mul';
+import { activateOnGpu } from './activate-on-gpu';
+import type { Activation } from './activation';
 import { normalCdf, normalDensity } from './normal-cdf';
 
-/** The activations that layers can fuse, by their names in config.json. */
-export type Activation = 'silu' | 'gelu' | 'gelu_new' | 'relu';
+export type { Activation };
 
 interface ActivationInputs {
   readonly x: tf.Tensor;
@@ -16,10 +17,12 @@ function defineActivation<Attributes extends object>(
   name: string,
   forward: (x: tf.Tensor, attributes: Attributes) => tf.Tensor,
   derivative: (x: tf.Tensor, attributes: Attributes) => tf.Tensor,
+  fused?: Activation,
 ): <T extends tf.Tensor>(x: T, attributes: Attributes) => T {
   const kernel = defineKernel<ActivationInputs, Attributes>({
     name,
     forward: ({ x }, attributes) => forward(x, attributes),
+    ...(fused ? { onWebGpu: ({ x }) => activateOnGpu(x, fused) } : {}),
     gradients: (dy, { x }, attributes) => ({ x: () => tf.mul(dy, derivative(x, attributes)) }),
   });
   return <T extends tf.Tensor>(x: T, attributes: Attributes) => kernel({ x }, attributes) as T;
@@ -32,12 +35,14 @@ const siluKernel = defineActivation(
     const gate = tf.sigmoid(x);
     return tf.mul(gate, tf.add(tf.mul(x, tf.sub(1, gate)), 1));
   },
+  'silu',
 );
 
 const geluKernel = defineActivation(
   'Gelu',
   (x) => tf.mul(x, normalCdf(x)),
   (x) => geluDerivative(x),
+  'gelu',
 );
 
 /** Phi(x) + x phi(x). */
@@ -62,6 +67,7 @@ const geluNewKernel = defineActivation(
     const inner = tf.add(tf.mul(tf.mul(x, x), 3 * CUBIC * TWICE_SQRT_2_OVER_PI), TWICE_SQRT_2_OVER_PI);
     return tf.mul(gate, tf.add(tf.mul(tf.mul(x, tf.sub(1, gate)), inner), 1));
   },
+  'gelu_new',
 );
 
 const leakyReluKernel = defineActivation<{ readonly slope: number }>(

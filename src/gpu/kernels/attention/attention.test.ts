@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { loadFixture, testKernel } from '../../../testing';
+import { gpuVariants, loadFixture, testKernel } from '../../../testing';
 import { onWasm } from '../common/mat-mul';
 import { attention } from './attention';
 
@@ -23,6 +23,7 @@ testKernel(
   fixture,
   attendWithin(() => undefined),
   {
+    ...gpuVariants(attendWithin(() => undefined)),
     'in blocks of queries': {
       // Two rows of 6 keys, of one head on wasm and of 6 heads on WebGPU: several blocks, the last one a rest.
       run: attendWithin(() => (onWasm() ? 48 : 300)),

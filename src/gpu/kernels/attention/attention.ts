@@ -8,6 +8,7 @@ import { InvalidInputError } from '../../../common/errors';
 import { defineKernel } from '../common/define-kernel';
 import { matMul, onWasm, swapLastAxes } from '../common/mat-mul';
 import { type AttentionBlock, attentionBlocks, blockOf, joinBlocks, sumBlocks } from './attention-blocks';
+import { deferAttention } from './attention-on-gpu';
 
 export interface AttentionOptions {
   /** The scores' factor; 1 / sqrt(D) in diffusers, 1 in T5. */
@@ -75,6 +76,9 @@ const attentionKernel = defineKernel<AttentionInputs, AttentionAttributes>({
       matMul(probabilities(operands, block), blockOf(inputs.v, block, 'keys')),
     );
   },
+  // A bound on the scores is for compositions, which have a matrix of them.
+  onWebGpu: ({ q, k, v, bias }, { scale, maxScoresBytes }) =>
+    maxScoresBytes === undefined ? deferAttention(q, k, v, bias, scale) : null,
   // Each input's gradient computes the probabilities again: tfjs asks for one input at a time, and frees what was made
   // in between.
   gradients: (dy, inputs, { scale, maxScoresBytes }) => {

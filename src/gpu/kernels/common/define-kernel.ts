@@ -12,6 +12,8 @@ export interface KernelDefinition<Inputs extends KernelInputs, Attributes extend
   readonly name: string;
   /** Composed of tfjs ops; runs in a tidy, off the tape. */
   forward(inputs: Inputs, attributes: Attributes): tf.Tensor;
+  /** On WebGPU, tried before `forward`: a WGSL program's result, or null where the program does not apply. */
+  onWebGpu?(inputs: Inputs, attributes: Attributes): tf.TensorInfo | null;
   /** For each input, a function that gives its gradient from the result's; each runs in a tidy of its own. */
   gradients(
     dy: tf.Tensor,
@@ -51,14 +53,17 @@ export function defineKernel<Inputs extends KernelInputs, Attributes extends obj
 function register<Inputs extends KernelInputs, Attributes extends object>(
   kernelName: string,
   inputNames: readonly string[],
-  { forward, gradients }: KernelDefinition<Inputs, Attributes>,
+  { forward, onWebGpu, gradients }: KernelDefinition<Inputs, Attributes>,
 ): void {
   for (const backendName of BACKENDS) {
     tf.registerKernel({
       kernelName,
       backendName,
-      kernelFunc: ({ inputs, attrs }) =>
-        tf.tidy(() => forward(inputs as Inputs, attrs as unknown as Attributes)),
+      kernelFunc: ({ inputs, attrs }) => {
+        const attributes = attrs as unknown as Attributes;
+        const fused = backendName === 'webgpu' ? onWebGpu?.(inputs as Inputs, attributes) : null;
+        return fused ?? tf.tidy(() => forward(inputs as Inputs, attributes));
+      },
     });
   }
   tf.registerGradient({

@@ -1,6 +1,8 @@
-import { loadFixture, testKernel } from '../../../testing';
+import { gpuVariants, loadFixture, testKernel } from '../../../testing';
 import { geglu } from './geglu';
 
 const fixture = await loadFixture(new URL('./fixtures/geglu.safetensors', import.meta.url));
 
-testKernel('geglu', fixture, ({ x }) => geglu(x!));
+const run: Parameters<typeof testKernel>[2] = ({ x }) => geglu(x!);
+
+testKernel('geglu', fixture, run, gpuVariants(run));

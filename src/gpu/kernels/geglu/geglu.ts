@@ -3,6 +3,9 @@ import { InvalidInputError } from '../../../common/errors';
 import { geluDerivative } from '../activations/activations';
 import { normalCdf } from '../activations/normal-cdf';
 import { defineKernel } from '../common/define-kernel';
+import { runProgram, webGpuBackend } from '../common/gpu-program';
+import { kernelVariant } from '../common/kernel-variant';
+import { GegluProgram } from './geglu-program';
 
 interface GegluInputs {
   readonly x: tf.Tensor; // [..., 2 D]
@@ -23,6 +26,17 @@ const gegluKernel = defineKernel<GegluInputs, Record<string, never>>({
   forward: ({ x }) => {
     const [value, gate] = halves(x);
     return tf.mul(value, tf.mul(gate, normalCdf(gate)));
+  },
+  onWebGpu: ({ x }) => {
+    const backend = webGpuBackend();
+    const width = x.shape.at(-1)! / 2;
+    if (kernelVariant(backend) === 'composed' || width % 4 !== 0 || x.size === 0) return null;
+    return runProgram(
+      backend,
+      new GegluProgram(x.size / 2 / width, width),
+      [x],
+      [...x.shape.slice(0, -1), width],
+    );
   },
   gradients: (dy, { x }) => ({
     x: () => {

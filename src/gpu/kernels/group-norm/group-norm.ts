@@ -5,6 +5,7 @@ import type { WeightTensor } from '../../weight-tensor';
 import { type Activation, activate } from '../activations/activations';
 import { defineKernel } from '../common/define-kernel';
 import { onWasm } from '../common/mat-mul';
+import { deferNorm } from './group-norm-on-gpu';
 
 export interface GroupNormOptions {
   readonly groups: number;
@@ -98,6 +99,7 @@ const groupNormKernel = defineKernel<GroupNormInputs, GroupNormAttributes>({
     const scale = tf.mul(inverseDeviation, weight); // [B, 1, C]
     return tf.reshape(scaleAndShift(centred, scale, bias), x.shape);
   },
+  onWebGpu: ({ x, weight, bias }, attributes) => deferNorm(x, weight, bias, attributes),
   gradients: (dy, { x, weight }, attributes) => ({
     x: () => {
       const { centred, inverseDeviation } = standardise(asPositions(x), attributes);

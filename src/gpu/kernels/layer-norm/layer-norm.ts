@@ -2,6 +2,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import { elementCount, matchShape } from '../../../common/assert';
 import type { WeightTensor } from '../../weight-tensor';
 import { defineKernel } from '../common/define-kernel';
+import { runProgram, webGpuBackend } from '../common/gpu-program';
+import { kernelVariant } from '../common/kernel-variant';
+import { RowNormProgram } from './layer-norm-program';
 
 interface NormInputs {
   readonly x: tf.Tensor; // [..., D]
@@ -34,6 +37,14 @@ const normKernel = defineKernel<NormInputs, NormAttributes>({
     const [centred, inverseDeviation] = standardise(x, attributes);
     const scaled = tf.mul(tf.mul(centred, inverseDeviation), weight);
     return bias ? tf.add(scaled, bias) : scaled;
+  },
+  onWebGpu: ({ x, weight, bias }, options) => {
+    const backend = webGpuBackend();
+    const variant = kernelVariant(backend);
+    const width = x.shape.at(-1)!;
+    if (variant === 'composed' || width % 4 !== 0 || x.size === 0) return null;
+    const program = new RowNormProgram(variant, x.size / width, width, bias !== undefined, options);
+    return runProgram(backend, program, bias ? [x, weight, bias] : [x, weight], x.shape);
   },
   gradients: (dy, { x, weight }, attributes) => ({
     x: () => {

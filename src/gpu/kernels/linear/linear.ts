@@ -5,6 +5,8 @@ import { type Activation, activate } from '../activations/activations';
 import { defineKernel } from '../common/define-kernel';
 import { matMul } from '../common/mat-mul';
 import { requireTrainable, type WeightFormat, weightFormat, weightValues } from '../common/weight-values';
+import { deferProduct } from '../product/product';
+import { rowsGeometry } from '../product/product-program';
 
 interface LinearInputs {
   readonly x: tf.Tensor; // [..., in]
@@ -25,6 +27,15 @@ const linearKernel = defineKernel<LinearInputs, { readonly weight: WeightFormat 
     const b = weightValues<tf.Tensor2D>({ ...attributes.weight, tensor: weight });
     const rows = tf.fused.matMul({ a: asRows(x), b, ...(bias ? { bias } : {}) }); // [M, out]
     return tf.reshape(rows, [...x.shape.slice(0, -1), b.shape[1]]);
+  },
+  onWebGpu: ({ x, weight, bias }, { weight: { shape } }) => {
+    const [inChannels, outChannels] = shape as [number, number];
+    const leading = x.shape.slice(0, -1);
+    const rows = elementCount(leading);
+    return deferProduct(x, weight, bias, rowsGeometry(rows, inChannels, outChannels), [
+      ...leading,
+      outChannels,
+    ]);
   },
   gradients: (dy, { x, weight }, attributes) => ({
     x: () =>

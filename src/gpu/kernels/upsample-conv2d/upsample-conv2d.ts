@@ -2,10 +2,13 @@ import * as tf from '@tensorflow/tfjs-core';
 import { matchShape } from '../../../common/assert';
 import type { WeightTensor } from '../../weight-tensor';
 import { defineKernel } from '../common/define-kernel';
+import { onWasm } from '../common/mat-mul';
 import { requireTrainable, type WeightFormat, weightFormat, weightValues } from '../common/weight-values';
 import { conv2d } from '../conv2d/conv2d';
 import { filterGradient, inputGradient } from '../convolution/convolution-gradients';
 import { type ConvolutionGeometry, convolve } from '../convolution/convolve';
+import { deferProduct } from '../product/product';
+import type { ProductGeometry } from '../product/product-program';
 import { upsampleNearest2x } from '../upsample-nearest/upsample-nearest';
 
 interface UpsampleConv2dInputs {
@@ -29,6 +32,23 @@ const upsampleConv2dKernel = defineKernel<UpsampleConv2dInputs, UpsampleConv2dAt
   name: 'UpsampleConv2d',
   forward: ({ x, weight, bias }, attributes) =>
     fourPhases(x as tf.Tensor4D, weightValues({ ...attributes.weight, tensor: weight }), bias),
+  onWebGpu: ({ x, weight, bias }, attributes) => {
+    const [batch, H, W, inChannels] = x.shape as [number, number, number, number];
+    const outChannels = attributes.weight.shape[3]!;
+    const product: ProductGeometry = {
+      batch,
+      inSize: [H, W],
+      outSize: [2 * H, 2 * W],
+      inChannels,
+      outChannels,
+      taps: [3, 3],
+      strides: [1, 1],
+      dilations: [1, 1],
+      before: [1, 1],
+      upsample: 1,
+    };
+    return deferProduct(x, weight, bias, product, [batch, 2 * H, 2 * W, outChannels]);
+  },
   gradients: (dy, { x, weight }, attributes) => ({
     x: () => {
       const [B, H, W, C] = x.shape as [number, number, number, number];
@@ -100,7 +120,7 @@ function pairTaps(filter: tf.Tensor4D, axis: 0 | 1): readonly [tf.Tensor4D, tf.T
  * @param x [B, H, W, Cin]
  * @param weight [3, 3, Cin, Cout]
  * @param bias [Cout]
- * @param minPositions of one image, from which on the four phases are computed; for tests
+ * @param minPositions of one image, from which on the four phases are computed on wasm; for tests
  * @returns [B, 2 H, 2 W, Cout]
  */
 export function upsampleConv2d(
@@ -111,7 +131,7 @@ export function upsampleConv2d(
 ): tf.Tensor4D {
   matchShape(`upsampleConv2d ${weight.name}: weight`, weight.shape, [3, 3, 'Cin', 'Cout']);
   matchShape(`upsampleConv2d ${weight.name}: x`, x.shape, ['B', 'H', 'W', weight.shape[2]!]);
-  if (x.shape[1] * x.shape[2] < minPositions) {
+  if (onWasm() && x.shape[1] * x.shape[2] < minPositions) {
     return tf.tidy(() => conv2d(upsampleNearest2x(x), weight, bias, { padding: 1 }));
   }
   const inputs = { x, weight: weight.tensor, bias: bias?.tensor };

@@ -1,0 +1,55 @@
+/** Group norms that wait for the activation behind them: see ../common/deferred.ts. */
+import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
+import type * as tf from '@tensorflow/tfjs-core';
+import { elementCount } from '../../../common/assert';
+import type { Activation } from '../activations/activation';
+import { type Deferred, deferredResults } from '../common/deferred';
+import { runProgram, webGpuBackend } from '../common/gpu-program';
+import { type KernelVariant, kernelVariant } from '../common/kernel-variant';
+import { GroupNormProgram, type GroupNormSizes } from './group-norm-program';
+
+class DeferredNorm implements Deferred {
+  constructor(
+    private readonly backend: WebGPUBackend,
+    private readonly variant: KernelVariant,
+    private readonly sizes: GroupNormSizes,
+    /** x, scale, shift */
+    readonly inputs: readonly tf.TensorInfo[],
+    readonly activation?: Activation,
+  ) {}
+
+  run(output: tf.TensorInfo): void {
+    const program = new GroupNormProgram(this.variant, this.sizes, this.activation);
+    runProgram(this.backend, program, this.inputs, output.shape, output);
+  }
+
+  activated(activation: Activation): DeferredNorm {
+    return new DeferredNorm(this.backend, this.variant, this.sizes, this.inputs, activation);
+  }
+}
+
+/** The norm of x [B, ..., C], waiting; null when the variant is `composed`. */
+export function deferNorm(
+  x: tf.TensorInfo,
+  scale: tf.TensorInfo,
+  shift: tf.TensorInfo,
+  { groups, eps }: { readonly groups: number; readonly eps: number },
+): tf.TensorInfo | null {
+  const backend = webGpuBackend();
+  const variant = kernelVariant(backend);
+  const count = elementCount(x.shape);
+  if (variant === 'composed' || count === 0) return null;
+  const results = deferredResults(backend);
+  results.force(x.dataId);
+  const [batch, channels] = [x.shape[0]!, x.shape.at(-1)!];
+  const sizes = { batch, positions: count / batch / channels, channels, groups, eps };
+  return results.add(x.shape, new DeferredNorm(backend, variant, sizes, [x, scale, shift]));
+}
+
+/** activation(x) in the norm that x waits for; null when it waits for none that can take it. */
+export function activateNorm(x: tf.TensorInfo, activation: Activation): tf.TensorInfo | null {
+  const results = deferredResults(webGpuBackend());
+  const source = results.of(x.dataId);
+  if (!(source instanceof DeferredNorm) || source.activation) return null;
+  return results.add(x.shape, source.activated(activation));
+}
