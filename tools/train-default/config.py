@@ -12,6 +12,6 @@ CLIPS = {
 LATENTS = {512: 9000, 1024: 500, 256: 1000, 128: 600}
 # Core minutes (processor time) of training per stage, as the shipped checkpoint had them; more is better everywhere,
 # most of all for the vocoder (whose discriminators come in after `vocoder_spectral`) and for the decoder.
-MINUTES = {"vae": 26, "decoder": 0, "vocoder": 85, "vocoder_spectral": 30, "text": 9, "unet": 45, "classifier": 18}
+MINUTES = {"vae": 26, "decoder": 0, "vocoder": 85, "vocoder_spectral": 24, "text": 9, "unet": 45, "classifier": 18}
 # From this share of the vocoder's budget on, half of its input mels come from the VAE.
 VOCODER_FINETUNE_FROM = 0.6

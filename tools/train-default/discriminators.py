@@ -1,6 +1,7 @@
 """Cheap HiFi-GAN discriminators: multi-period on the wave, multi-resolution on the spectrogram (least squares)."""
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -55,19 +56,26 @@ class Discriminators(nn.Module):
         super().__init__()
         self.judges = nn.ModuleList([*map(PeriodJudge, PERIODS), *map(SpectrumJudge, RESOLUTIONS)])
 
-    def judge_loss(self, real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
+    def pick(self, rng: np.random.Generator, periods: int = 1, resolutions: int = 1) -> list[nn.Module]:
+        """A step's jury: all eight together cost three times a spectral step."""
+        of_periods, of_spectra = len(PERIODS), len(RESOLUTIONS)
+        chosen = [*rng.choice(of_periods, periods, False), *(of_periods + rng.choice(of_spectra, resolutions, False))]
+        return [self.judges[i] for i in chosen]
+
+    def judge_loss(self, jury: list[nn.Module], real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
         loss = real.new_zeros(())
         both = torch.cat([real, fake])
-        for judge in self.judges:
+        for judge in jury:
             r, f = judge(both)[-1].float().chunk(2)
             loss = loss + (r - 1).square().mean() + f.square().mean()
-        return loss / len(self.judges)
+        return loss / len(jury)
 
-    def generator_loss(self, real: torch.Tensor, fake: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Least-squares fooling term and feature matching, each a mean over judges."""
+    def generator_loss(self, jury: list[nn.Module], real: torch.Tensor,
+                       fake: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Least-squares fooling term and feature matching, each a mean over the jury."""
         fooled = features = real.new_zeros(())
         self.requires_grad_(False)
-        for judge in self.judges:
+        for judge in jury:
             with torch.no_grad():
                 real_maps = judge(real)
             fake_maps = judge(fake)
@@ -76,4 +84,4 @@ class Discriminators(nn.Module):
                 scale = a.float().abs().mean() + 1e-4
                 features = features + (a.float() - b.float()).abs().mean() / scale
         self.requires_grad_(True)
-        return fooled / len(self.judges), features / len(self.judges)
+        return fooled / len(jury), features / len(jury)

@@ -161,14 +161,15 @@ def train(work: Path, seed: int, minutes: float, warm_minutes: float, batch: int
         loss = spectral * 3 + mels * 1.5
         d_value = 0.0
         if adversarial:
+            jury = judges.pick(rng)
             with mixed_precision():
-                d_loss = judges.judge_loss(real, fake.detach())
+                d_loss = judges.judge_loss(jury, real, fake.detach())
             d_optimizer.zero_grad()
             d_loss.backward()
             nn.utils.clip_grad_norm_(judges.parameters(), 10.0)
             d_optimizer.step()
             with mixed_precision():
-                fooled, features = judges.generator_loss(real, fake)
+                fooled, features = judges.generator_loss(jury, real, fake)
             ramp = min(1.0, (used - warm_minutes * 60) / 300)
             loss = loss + ramp * (0.3 * fooled + 1.0 * features)
             d_value = d_loss.item()
