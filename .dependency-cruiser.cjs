@@ -1,5 +1,5 @@
 /**
- * Import directions: common <- audio, text, weights, gpu <- nn <- models <- diffusion <- engine/host <- workers;
+ * Import directions: common <- audio, text, weights, gpu <- nn <- models <- diffusion <- training <- engine/host <- workers;
  * engine/protocol (types) <- engine/client <- ui. Each rule says why in its comment; the reporter prints it.
  */
 const layers = [
@@ -11,6 +11,7 @@ const layers = [
   ['nn', ['common', 'gpu', 'weights']],
   ['models', ['common', 'gpu', 'weights', 'nn', 'audio', 'text']],
   ['diffusion', ['common', 'gpu', 'weights', 'nn', 'audio', 'text', 'models']],
+  ['training', ['common', 'gpu', 'weights', 'nn', 'models', 'diffusion']],
 ];
 
 const layerRules = layers.map(([name, allowed]) => ({
@@ -45,7 +46,7 @@ module.exports = {
         'ui knows the engine through engine/protocol (types) and engine/client only: the host and the models run in a worker.',
       severity: 'error',
       from: { path: '^src/ui/' },
-      to: { path: '^src/(engine/host|gpu|nn|models|diffusion|weights)/' },
+      to: { path: '^src/(engine/host|gpu|nn|models|diffusion|training|weights)/' },
     },
     {
       name: 'client-is-page-side',

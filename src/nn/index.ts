@@ -4,6 +4,7 @@ export {
   ConvTranspose1d,
   Embedding,
   GroupNorm,
+  type LayerAdapter,
   LayerNorm,
   Linear,
   RmsNorm,

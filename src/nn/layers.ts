@@ -1,7 +1,8 @@
 /** Layers: parameters under PyTorch's names, and the kernel that uses them. */
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import {
   type Activation,
+  activate,
   type Conv1dOptions,
   type Conv2dOptions,
   type ConvTranspose1dOptions,
@@ -17,10 +18,18 @@ import {
 import type { Parameter } from './parameter';
 import type { ParameterScope } from './parameter-tree';
 
+/** What is added to a layer's result, such as the share of a low-rank adapter. */
+export interface LayerAdapter {
+  /** [..., in] -> [..., out] */
+  delta(x: tf.Tensor): tf.Tensor;
+}
+
 /** torch.nn.Linear: [..., in] -> [..., out]. */
 export class Linear {
   readonly weight: Parameter; // [in, out]
   readonly bias: Parameter | null; // [out]
+  /** Null: the layer as its checkpoint has it. */
+  adapter: LayerAdapter | null = null;
 
   constructor(params: ParameterScope, inFeatures: number, outFeatures: number, { bias = true } = {}) {
     this.weight = params.weight('weight', [outFeatures, inFeatures], 'linear');
@@ -28,7 +37,9 @@ export class Linear {
   }
 
   forward(x: tf.Tensor, activation?: Activation): tf.Tensor {
-    return linear(x, this.weight, this.bias, activation);
+    const { adapter, weight, bias } = this;
+    if (!adapter) return linear(x, weight, bias, activation);
+    return tf.tidy(() => activate(tf.add(linear(x, weight, bias), adapter.delta(x)), activation));
   }
 }
 

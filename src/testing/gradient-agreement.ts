@@ -1,0 +1,27 @@
+import { expect } from 'vitest';
+
+/** Least cosine between a gradient and torch's, and the most that their norms may differ, relatively. */
+const LEAST_COSINE = 0.9999;
+const NORM_TOLERANCE = 1e-3;
+
+/** Expects two gradients to point the same way with the same length. */
+export function expectSameDirection(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  label: string,
+): void {
+  expect(actual.length, label).toBe(expected.length);
+  let dot = 0;
+  let actualSquares = 0;
+  let expectedSquares = 0;
+  for (let i = 0; i < expected.length; i += 1) {
+    dot += actual[i]! * expected[i]!;
+    actualSquares += actual[i]! ** 2;
+    expectedSquares += expected[i]! ** 2;
+  }
+  expect(dot / Math.sqrt(actualSquares * expectedSquares), `cosine of ${label}`).toBeGreaterThanOrEqual(
+    LEAST_COSINE,
+  );
+  const ratio = Math.sqrt(actualSquares / expectedSquares);
+  expect(Math.abs(ratio - 1), `norm of ${label}`).toBeLessThan(NORM_TOLERANCE);
+}

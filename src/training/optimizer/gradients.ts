@@ -1,0 +1,49 @@
+import * as tf from '@tensorflow/tfjs-core';
+
+/** The norm of all gradients as one vector: a scalar. */
+export function globalNorm(gradients: readonly tf.Tensor[]): tf.Scalar {
+  return tf.tidy(() => {
+    const squares = gradients.map((gradient) => tf.reshape(tf.sum(tf.square(gradient)), [1]));
+    return tf.sqrt(tf.sum<tf.Scalar>(tf.concat(squares)));
+  });
+}
+
+/** The factor of `torch.nn.utils.clip_grad_norm_`: at most 1. */
+export function clipFactor(norm: number, maxNorm: number): number {
+  return Math.min(1, maxNorm / (norm + 1e-6));
+}
+
+/** Adds up the gradients of a step's passes. */
+export class GradientSum {
+  #sum: tf.Tensor[] | null = null;
+
+  /** Adds `gradients` times `weight`; takes them over. */
+  add(gradients: readonly tf.Tensor[], weight: number): void {
+    const before = this.#sum;
+    this.#sum = gradients.map((gradient, i) =>
+      tf.tidy(() => {
+        const share = weight === 1 ? tf.clone(gradient) : tf.mul(gradient, weight);
+        return before ? tf.add(before[i] as tf.Tensor, share) : share;
+      }),
+    );
+    tf.dispose([...gradients, ...(before ?? [])]);
+  }
+
+  /** The sum so far, which stays this object's. */
+  get gradients(): readonly tf.Tensor[] {
+    return this.#sum ?? [];
+  }
+
+  /** Multiplies the sum. */
+  scale(factor: number): void {
+    const before = this.gradients;
+    if (factor === 1) return;
+    this.#sum = before.map((gradient) => tf.mul(gradient, factor));
+    tf.dispose([...before]);
+  }
+
+  dispose(): void {
+    tf.dispose([...this.gradients]);
+    this.#sum = null;
+  }
+}
