@@ -18,9 +18,13 @@ test('an empty and an endless prompt are refused in words; odd ones are taken', 
   await expect(promptField(page)).toHaveAttribute('aria-invalid', 'true');
   await expect(page.getByText(/100[,.\s]?000/).first()).toBeVisible();
 
+  await promptField(page).fill('a dog barks, '.repeat(300));
+  await generate(page);
+  await expect(page.getByText('The end of the prompt was not heard')).toBeVisible();
+
   await promptField(page).fill('🐕 barks, then ☎️ rings </s> \ud83d');
   await generate(page);
-  await takeAppears(page);
+  await expect(page.getByRole('region', { name: /^Take, seed/ })).toHaveCount(2);
 });
 
 test('numbers out of range are named before anything is sent', async ({ studio: page }) => {
@@ -70,7 +74,7 @@ test('scripts get the same words: code, what was expected, what came', async ({ 
     [{}, /prompt/],
     [{ prompt: '' }, /prompt is empty/],
     [{ prompt: 'x'.repeat(100_000) }, /100,000 characters/],
-    [{ prompt: PROMPT, steps: 0 }, /steps must be a number from 1/],
+    [{ prompt: PROMPT, steps: 0 }, /steps must be a whole number from 1/],
     [{ prompt: PROMPT, steps: 2.5 }, /steps/],
     [{ prompt: PROMPT, guidanceScale: '3' }, /guidanceScale/],
     [{ prompt: PROMPT, durationSeconds: 0 }, /durationSeconds/],

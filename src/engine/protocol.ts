@@ -104,6 +104,8 @@ export interface Sound {
   readonly seed: number;
   readonly takeIndex: number;
   readonly parameters: ResolvedGenerateRequest;
+  /** The prompt or the negative prompt was longer than the text encoder takes: its end was not heard. */
+  readonly truncated: boolean;
   readonly melSpectrogram: MelSpectrogram;
   readonly backend: BackendName;
   readonly elapsedSeconds: number;

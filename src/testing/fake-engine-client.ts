@@ -155,6 +155,7 @@ export function createFakeEngineClient(options: FakeEngineOptions = {}): FakeEng
         seed,
         takeIndex,
         parameters,
+        truncated: false,
         melSpectrogram: mel,
         backend: 'wasm',
         elapsedSeconds: steps * 0.3,

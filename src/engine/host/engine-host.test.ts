@@ -68,6 +68,7 @@ describe('EngineHost', () => {
       takeIndex: 0,
       backend: 'wasm',
       parameters: { ...REQUEST, modelId: model.id, count: 1 },
+      truncated: false,
       melSpectrogram: { frames: 100, melBins: 16 },
     });
     expect(sound!.audio.length).toBe(1600);

@@ -65,6 +65,7 @@ async function generateTake(job: TakesJob, takeIndex: number, estimate: Progress
     seed,
     takeIndex,
     parameters: { ...request, seed, count: 1 },
+    truncated: output.truncated,
     melSpectrogram: output.mel,
     backend: job.backend,
     elapsedSeconds: now() - start,

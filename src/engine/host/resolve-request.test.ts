@@ -27,7 +27,7 @@ describe('resolveRequest', () => {
     [{ prompt: 7 }, /The prompt must be a text, but 7 came/],
     [{ prompt: 'woof '.repeat(20_000) }, /The prompt has 100,000 characters; at most 2,000.*Shorten/],
     [{ negativePrompt: 'x'.repeat(2001) }, /The negative prompt has 2,001 characters/],
-    [{ steps: 0 }, /steps must be a number from 1 to 1000, but 0 came/],
+    [{ steps: 0 }, /steps must be a whole number from 1 to 1000, but 0 came/],
     [{ steps: 1001 }, /steps must be/],
     [{ steps: 2.5 }, /steps must be a whole number/],
     [{ steps: '20' }, /steps must be a whole number from 1 to 1000, but "20" came/],
@@ -36,11 +36,11 @@ describe('resolveRequest', () => {
     [{ guidanceScale: Number.POSITIVE_INFINITY }, /guidanceScale/],
     [{ durationSeconds: -1 }, /durationSeconds must be a number of at least 0/],
     [{ durationSeconds: Number.NaN }, /durationSeconds/],
-    [{ seed: -1 }, /seed must be a number from 0 to 4294967295/],
+    [{ seed: -1 }, /seed must be a whole number from 0 to 4294967295/],
     [{ seed: 2 ** 32 }, /seed/],
     [{ seed: 1.5 }, /seed must be a whole number/],
     [{ count: 0 }, /count must be/],
-    [{ count: 5 }, /count must be a number from 1 to 4, but 5 came/],
+    [{ count: 5 }, /count must be a whole number from 1 to 4, but 5 came/],
     [{ scheduler: 'euler' }, /one of ddpm, ddim, dpm-solver\+\+, but "euler" came/],
   ])('refuses with %2$s', (fields, message) => {
     expect(() => resolve(fields)).toThrow(InvalidInputError);

@@ -118,7 +118,8 @@ function number(what: string, value: unknown, { min, max }: Bounds): number {
 }
 
 function integer(what: string, value: unknown, bounds: Bounds): number {
-  if (Number.isInteger(value)) return number(what, value, bounds);
+  if (typeof value === 'number' && Number.isInteger(value) && value >= bounds.min && value <= bounds.max)
+    return value;
   throw new InvalidInputError(
     `${what} must be a whole number from ${bounds.min} to ${bounds.max}, but ${shown(value)} came.`,
   );

@@ -79,6 +79,7 @@ function soundOf(audio: Float32Array): Sound {
       count: 1,
       modelId: 'default',
     },
+    truncated: false,
     melSpectrogram: { data: new Float32Array(4), frames: 2, melBins: 2 },
     backend: 'wasm',
     elapsedSeconds: 0,

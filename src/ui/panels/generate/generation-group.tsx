@@ -1,6 +1,7 @@
 import { Button, IconButton } from '../../components/button';
 import { CopyButton } from '../../components/copy-button';
 import { Icon } from '../../components/icons';
+import { Notice } from '../../components/notice';
 import type { Generation } from '../../stores/generation-store';
 import { useModels, useStudio } from '../../stores/studio-context';
 import { applyGeneration } from './apply-parameters';
@@ -52,6 +53,11 @@ export function GenerationGroup({ generation }: { readonly generation: Generatio
           )}
         </div>
       </header>
+      {takes.some(({ sound }) => sound.truncated) && (
+        <Notice kind="warning" title="The end of the prompt was not heard">
+          <p>It is longer than the model's text encoder takes. Shorten it, or put what matters first.</p>
+        </Notice>
+      )}
       <FailureNotice generation={generation} />
       {(takes.length > 0 || status === 'running') && (
         <div className={styles.takes}>
