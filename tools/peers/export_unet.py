@@ -1,0 +1,82 @@
+"""The default model's UNet as ONNX, with inputs and PyTorch's output, for bench/peers.
+
+    .venv/bin/python tools/peers/export_unet.py --model public/models/default/unet --out bench/out/peers
+
+`--width 0.25` exports Tango's UNet at a quarter of its channels with random weights (seed 0) instead.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+from diffusers import UNet2DConditionModel
+
+TOKENS = 16
+
+
+class OnePass(torch.nn.Module):
+    def __init__(self, unet: UNet2DConditionModel):
+        super().__init__()
+        self.unet = unet
+
+    def forward(self, sample, timestep, text, mask):
+        return self.unet(sample, timestep, text, encoder_attention_mask=mask, return_dict=False)[0]
+
+
+def quarter_width_tango(config_path: Path, width: float) -> UNet2DConditionModel:
+    config = {k: v for k, v in json.loads(config_path.read_text()).items() if not k.startswith("_")}
+    scale = lambda values: [int(v * width) for v in values]
+    config["block_out_channels"] = scale(config["block_out_channels"])
+    config["norm_num_groups"] = 16
+    config["attention_head_dim"] = [max(1, round(v * width)) for v in config["attention_head_dim"]]
+    config["cross_attention_dim"] = int(config["cross_attention_dim"] * width)
+    torch.manual_seed(0)
+    return UNet2DConditionModel(**config)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, default=Path("public/models/default/unet"))
+    parser.add_argument("--width", type=float, help="export Tango's UNet at this part of its width, random weights")
+    parser.add_argument("--out", type=Path, default=Path("bench/out/peers"))
+    arguments = parser.parse_args()
+    if arguments.width:
+        unet = quarter_width_tango(Path("bench/counts/tango2-unet.json"), arguments.width)
+        size = (128, 16)
+    else:
+        unet = UNet2DConditionModel.from_pretrained(arguments.model)
+        size = (64, 8)
+    unet = unet.eval().float()
+    generator = torch.Generator().manual_seed(1)
+    draw = lambda *shape: torch.randn(*shape, generator=generator)
+    mask = torch.ones(2, TOKENS)
+    mask[1, TOKENS // 2 :] = 0
+    inputs = {
+        "sample": draw(2, unet.config.in_channels, *size),
+        "timestep": torch.tensor([500.0]),
+        "text": draw(2, TOKENS, unet.config.cross_attention_dim),
+        "mask": mask,
+    }
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    with torch.no_grad():
+        expected = OnePass(unet)(*inputs.values())
+    shapes = {}
+    for name, tensor in {**inputs, "expected": expected}.items():
+        (arguments.out / f"{name}.bin").write_bytes(tensor.float().contiguous().numpy().tobytes())
+        shapes[name] = list(tensor.shape)
+    (arguments.out / "shapes.json").write_text(json.dumps(shapes))
+    torch.onnx.export(
+        OnePass(unet),
+        tuple(inputs.values()),
+        str(arguments.out / "unet.onnx"),
+        input_names=list(inputs),
+        output_names=["noise"],
+        dynamo=True,
+        external_data=False,
+        optimize=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
