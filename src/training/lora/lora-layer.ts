@@ -1,0 +1,19 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { linear } from '../../gpu/kernels';
+import type { LayerAdapter } from '../../nn';
+import type { TrainableWeight } from '../trainable-weight';
+
+/** What LoRA adds to a linear layer: (alpha / rank) x A B (arXiv 2106.09685; PEFT's `lora.Linear`). */
+export class LoraLayer implements LayerAdapter {
+  constructor(
+    readonly down: TrainableWeight, // lora_A: [in, rank]
+    readonly up: TrainableWeight, // lora_B: [rank, out]
+    readonly scaling: number,
+  ) {}
+
+  /** [..., in] -> [..., out] */
+  delta(x: tf.Tensor): tf.Tensor {
+    // Scaled where it is narrow.
+    return tf.tidy(() => linear(tf.mul(linear(x, this.down), this.scaling), this.up));
+  }
+}

@@ -1,0 +1,1 @@
+import './preference-trainer.test';

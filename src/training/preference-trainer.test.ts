@@ -1,0 +1,166 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { expect, it } from 'vitest';
+import { TorchGenerator } from '../common/random';
+import { parseUNet2DConditionConfig, UNet2DConditionModel } from '../models/unet-2d-condition';
+import { ParameterRoot } from '../nn';
+import { forEachBackend, loadFixture, randomStateDict } from '../testing';
+import { ForwardProcess } from './forward-process';
+import { LoraAdapter } from './lora/lora-adapter';
+import { ATTENTION_TARGETS } from './lora/lora-config';
+import { PreferenceTrainer, type StepMetrics, type TrainingData } from './preference-trainer';
+import type { TrainingRecipe } from './training-recipe';
+
+const fixture = await loadFixture(new URL('./fixtures/losses.safetensors', import.meta.url));
+const LATENT_SHAPE = [4, 8, 4] as const;
+const RECIPE: TrainingRecipe = {
+  lora: { rank: 4, alpha: 4, targetModules: ATTENTION_TARGETS },
+  beta: 2000,
+  learningRate: 2e-3,
+  weightDecay: 1e-2,
+  warmupSteps: 0,
+  maxGradNorm: 1,
+  sftEpochs: 0,
+  dpoEpochs: 2,
+  pairsPerPass: 2,
+  pairsPerStep: 3,
+  captionDropout: 0.1,
+  seed: 3,
+};
+
+/** Winners and losers that differ in their mean, so that there is something to prefer. */
+function makeData(count: number): TrainingData {
+  const generator = new TorchGenerator(11);
+  const draw = (offset: number): Float32Array =>
+    generator.randn(LATENT_SHAPE.reduce<number>((a, b) => a * b, 1)).map((value) => value * 0.3 + offset);
+  const text = (tokens: number) => ({ states: generator.randn(tokens * 6), tokens, width: 6 });
+  return {
+    latentShape: LATENT_SHAPE,
+    pairs: Array.from({ length: count }, (_, i) => ({
+      id: `pair ${i}`,
+      prompt: i % 2 === 0 ? 'a dog' : 'a bell rings',
+      winner: draw(1),
+      loser: draw(-1),
+    })),
+    texts: new Map([
+      ['', text(1)],
+      ['a dog', text(3)],
+      ['a bell rings', text(4)],
+    ]),
+  };
+}
+
+const DATA = makeData(4);
+
+async function withTrainer<T>(
+  recipe: TrainingRecipe,
+  body: (trainer: PreferenceTrainer, unet: UNet2DConditionModel) => Promise<T>,
+  data = DATA,
+): Promise<T> {
+  const root = new ParameterRoot();
+  const unet = new UNet2DConditionModel(parseUNet2DConditionConfig(fixture.metadata('config')), root.scope);
+  await root.load(randomStateDict(fixture.metadata('state_dict'), fixture.metadata('seed')));
+  const adapter = LoraAdapter.create(unet.linears(), recipe.lora, recipe.seed);
+  const trainer = new PreferenceTrainer(
+    recipe,
+    data,
+    adapter,
+    new ForwardProcess(fixture.metadata('scheduler')),
+  );
+  try {
+    return await body(trainer, unet);
+  } finally {
+    trainer.dispose();
+    adapter.dispose();
+    root.dispose();
+  }
+}
+
+async function run(trainer: PreferenceTrainer, unet: UNet2DConditionModel): Promise<StepMetrics[]> {
+  const metrics: StepMetrics[] = [];
+  while (!trainer.done) metrics.push(await trainer.step(unet));
+  return metrics;
+}
+
+forEachBackend('PreferenceTrainer', (backend) => {
+  it('begins at ln 2 and learns to prefer the winners', async () => {
+    const recipe = { ...RECIPE, beta: 50, dpoEpochs: 8, captionDropout: 0 };
+    const metrics = await withTrainer(recipe, run);
+    expect(metrics).toHaveLength(16);
+    expect(Math.abs(metrics[0]!.loss - Math.LN2)).toBeLessThan(1e-6);
+    expect(metrics[0]).toMatchObject({ step: 1, phase: 'dpo', implicitAccuracy: 0.5, margin: 0 });
+    expect(metrics[0]!.mseWinner).toBeCloseTo(metrics[0]!.refMseWinner!, 6);
+    const last = metrics.slice(-4);
+    for (const { loss, implicitAccuracy, margin } of last) {
+      expect(loss).toBeLessThan(Math.LN2 - 0.05);
+      expect(implicitAccuracy).toBe(1);
+      expect(margin).toBeGreaterThan(0);
+    }
+    expect(last.at(-1)!.learningRate).toBeCloseTo(recipe.learningRate / 16, 10);
+  });
+
+  it('trains on the winners first, and lowers their error', async () => {
+    const metrics = await withTrainer({ ...RECIPE, sftEpochs: 10, dpoEpochs: 1, captionDropout: 0 }, run);
+    expect(metrics.map(({ phase }) => phase)).toEqual([...Array(20).fill('sft'), 'dpo', 'dpo']);
+    expect(metrics[0]).toMatchObject({ mseLoser: null, margin: null, implicitAccuracy: null });
+    const dpo = metrics[20]!;
+    expect(dpo.mseWinner).toBeLessThan(dpo.refMseWinner!);
+  });
+
+  it('leaves the model as it was, and nothing behind', async () => {
+    await withTrainer({ ...RECIPE, sftEpochs: 1, dpoEpochs: 2 }, async (trainer, unet) => {
+      await trainer.step(unet);
+      const tensors = tf.memory().numTensors;
+      await run(trainer, unet);
+      expect(tf.memory().numTensors).toBe(tensors);
+      expect([...unet.linears().values()].every(({ adapter }) => adapter === null)).toBe(true);
+    });
+  });
+
+  it('goes on from a snapshot as if there had been no break', async () => {
+    const unbroken = await withTrainer({ ...RECIPE, sftEpochs: 1 }, run);
+    const state = await withTrainer({ ...RECIPE, sftEpochs: 1 }, async (trainer, unet) => {
+      for (let i = 0; i < 3; i += 1) await trainer.step(unet);
+      return trainer.snapshot();
+    });
+    const resumed = await withTrainer({ ...RECIPE, sftEpochs: 1 }, async (trainer, unet) => {
+      trainer.restore(state);
+      return run(trainer, unet);
+    });
+    if (backend === 'wasm') expect(resumed).toEqual(unbroken.slice(3));
+    for (const [i, { loss }] of resumed.entries()) expect(loss).toBeCloseTo(unbroken[i + 3]!.loss, 3);
+  });
+
+  it('sums the gradients of its passes to those of one pass', async () => {
+    const whole = await withTrainer({ ...RECIPE, pairsPerPass: 3 }, (trainer, unet) => trainer.step(unet));
+    const parts = await withTrainer({ ...RECIPE, pairsPerPass: 1 }, (trainer, unet) => trainer.step(unet));
+    expect(Math.abs(parts.gradNorm / whole.gradNorm - 1)).toBeLessThan(1e-4);
+  });
+
+  it('stops at NaN with the pair that caused it, and keeps the state before', async () => {
+    const pairs = DATA.pairs.map((pair) =>
+      pair.id === 'pair 2' ? { ...pair, loser: pair.loser.map(() => Number.NaN) } : pair,
+    );
+    await withTrainer(
+      { ...RECIPE, pairsPerPass: 1, pairsPerStep: 4 },
+      async (trainer, unet) => {
+        const before = await trainer.snapshot();
+        const tensors = tf.memory().numTensors;
+        await expect(trainer.step(unet)).rejects.toThrow(/step 1: the pair "pair 2"/);
+        expect(tf.memory().numTensors).toBe(tensors);
+        expect(await trainer.snapshot()).toEqual(before);
+      },
+      { ...DATA, pairs },
+    );
+  });
+});
+
+it('refuses recipes and data that cannot be trained with, by name', async () => {
+  const build = (recipe: Partial<TrainingRecipe>, data = DATA) =>
+    withTrainer({ ...RECIPE, ...recipe }, async () => {}, data);
+  await expect(build({ beta: 0 })).rejects.toThrow(/beta/);
+  await expect(build({ learningRate: Number.NaN })).rejects.toThrow(/learningRate/);
+  await expect(build({ pairsPerStep: 1.5 })).rejects.toThrow(/pairsPerStep/);
+  await expect(build({ sftEpochs: 0, dpoEpochs: 0 })).rejects.toThrow(/epoch/);
+  await expect(build({}, { ...DATA, pairs: [] })).rejects.toThrow(/at least one pair/);
+  await expect(build({}, { ...DATA, latentShape: [4, 8, 8] })).rejects.toThrow(/pair 0/);
+});
