@@ -6,6 +6,7 @@ import {
   OutOfMemoryError,
   type StudioError,
 } from '../../common/errors';
+import { chooseKernels } from '../kernels/self-test';
 import { BufferPool } from './buffer-pool';
 import type { ComputeDevice } from './compute-device';
 
@@ -45,7 +46,7 @@ export async function requestAdapter(gpu: GPU): Promise<GPUAdapter | null> {
  * Makes a device of `adapter` with all it offers of what the studio uses, registers tfjs's WebGPU backend on it and
  * makes that the current one.
  *
- * @throws BackendUnavailableError when the adapter gives no device
+ * @throws BackendUnavailableError when the adapter gives no device, or one whose kernels compute wrong numbers
  */
 export async function openWebGpuDevice(adapter: GPUAdapter, reason: string): Promise<ComputeDevice> {
   const device = await requestDevice(adapter);
@@ -55,6 +56,7 @@ export async function openWebGpuDevice(adapter: GPUAdapter, reason: string): Pro
   if (tf.findBackendFactory('webgpu')) tf.removeBackend('webgpu');
   tf.registerBackend('webgpu', () => backend);
   await tf.setBackend('webgpu');
+  await chooseKernels(backend, adapter.info);
 
   let disposed = false;
   let firstError: StudioError | null = null;

@@ -1,0 +1,26 @@
+import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
+import * as tf from '@tensorflow/tfjs-core';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { expectNoLeak, startBackend } from '../../testing';
+import { type KernelVariant, variantFor } from './common/kernel-variant';
+import { chooseKernels, type VariantMemory } from './self-test';
+
+const ADAPTERS = [
+  { vendor: 'google', architecture: 'swiftshader', device: '', description: '' },
+  { vendor: 'nvidia', architecture: 'ada', device: '', description: '' },
+] as GPUAdapterInfo[];
+
+const forgetful: VariantMemory = {
+  get: async (): Promise<KernelVariant | undefined> => undefined,
+  set: async () => {},
+};
+
+describe('the self-test', () => {
+  beforeAll(() => startBackend('webgpu'));
+
+  it.each(ADAPTERS)('passes for the kernels that $architecture gets, and leaves nothing', async (info) => {
+    const backend = tf.backend() as WebGPUBackend;
+    expect(await chooseKernels(backend, info, forgetful)).toBe(variantFor(info));
+    await expectNoLeak(async () => void (await chooseKernels(backend, info, forgetful)));
+  });
+});
