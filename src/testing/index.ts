@@ -4,4 +4,5 @@ export { type Fixture, type FixtureTensor, loadFixture, readBlob } from './fixtu
 export { expectSameDirection } from './gradient-agreement';
 export { gpuVariants, testKernel } from './kernel-parity';
 export { randomStateDict } from './random-state-dict';
+export { type TangoReleased, tangoReleased } from './tango-released';
 export { type TinyTango, type TinyTangoRequest, tinyTango } from './tiny-tango';

@@ -1,6 +1,7 @@
 export { openSafetensors, type SafetensorsFile } from './formats/safetensors';
+export { openTorchCheckpoint } from './formats/torch-checkpoint';
 export { folderFromFiles, type ModelFolder } from './model-folder';
-export { openComponentStateDict } from './open-component';
+export { openComponentStateDict, openWeights } from './open-component';
 export {
   BYTES_PER_ELEMENT,
   type RawTensor,

@@ -1,4 +1,5 @@
 import { InvalidConfigError, InvalidInputError, ModelNotFoundError } from '../common/errors';
+import type { StateDict } from './state-dict';
 
 /** A checkpoint folder in the diffusers layout, wherever its files are: picked from disk, fetched, or stored. */
 export interface ModelFolder {
@@ -9,6 +10,8 @@ export interface ModelFolder {
   blob(path: string): Promise<Blob>;
   /** @throws ModelNotFoundError, or InvalidConfigError when the file is not JSON. */
   json(path: string): Promise<unknown>;
+  /** The weights of a component, where they are not files of its own folder (another layout, a conversion). */
+  stateDict?(component: string): Promise<StateDict>;
 }
 
 /**

@@ -5,6 +5,7 @@ import {
   ModelNotFoundError,
   WeightsFormatError,
 } from '../common/errors';
+import { readBlob } from '../testing';
 import { folderFromFiles, type ModelFolder } from './model-folder';
 import { openComponentStateDict } from './open-component';
 
@@ -29,6 +30,8 @@ function folder(files: Readonly<Record<string, Blob | string>>): ModelFolder {
   );
 }
 
+const torchFile = await readBlob(new URL('./formats/fixtures/torch-module.bin', import.meta.url));
+
 const index = (map: Readonly<Record<string, unknown>>): string =>
   JSON.stringify({ metadata: {}, weight_map: map });
 
@@ -44,6 +47,23 @@ describe('the weights of a component are found under every name that the librari
       'unet',
     );
     expect(stateDict.names()).toEqual(['a']);
+  });
+
+  it.each([
+    'unet/diffusion_pytorch_model.bin',
+    'text_encoder/pytorch_model.bin',
+    'text_encoder/pytorch_model.fp16.bin',
+  ])('%s, of torch.save', async (path) => {
+    const stateDict = await openComponentStateDict(folder({ [path]: torchFile }), path.split('/')[0]!);
+    expect(stateDict.entry('0.weight')?.shape).toEqual([3, 2, 3]);
+  });
+
+  it('shards of torch.save', async () => {
+    const files = folder({
+      'unet/diffusion_pytorch_model.bin.index.json': index({ '0.weight': 'a.bin', '1.bias': 'a.bin' }),
+      'unet/a.bin': torchFile,
+    });
+    expect((await openComponentStateDict(files, 'unet')).names()).toEqual(['0.weight', '1.bias']);
   });
 
   it('float32 is taken where both are there', async () => {

@@ -66,3 +66,43 @@ export function parseAutoencoderKLConfig(json: unknown): AutoencoderKLConfig {
   reader.refuseUnread(HARMLESS);
   return config;
 }
+
+/** AudioLDM's autoencoder norms by 32 groups, whatever its width: the number is in its code only. */
+const AUDIOLDM_NORM_GROUPS = 32;
+
+/**
+ * The diffusers config.json of an autoencoder that AudioLDM describes (`vae_config.json` of Tango's files).
+ *
+ * @throws InvalidConfigError for an option that AutoencoderKL does not have, naming the field
+ */
+export function autoencoderKLConfigFromAudioldm(json: unknown): Readonly<Record<string, unknown>> {
+  const outer = new ConfigReader(json, 'the autoencoder (vae_config.json)');
+  outer.only('subband', 1);
+  outer.only('time_shuffle', 1);
+  const inner = new ConfigReader(outer.raw('ddconfig'), 'the autoencoder (ddconfig of vae_config.json)');
+  inner.only('double_z', true);
+  inner.only('downsample_time', false);
+  const attention = inner.raw('attn_resolutions') ?? [];
+  if (!Array.isArray(attention) || attention.length > 0) {
+    inner.refuse('attn_resolutions', 'no attention besides the middle one');
+  }
+  const latentChannels = inner.integer('z_channels');
+  if (outer.integer('embed_dim', latentChannels) !== latentChannels) {
+    outer.refuse('embed_dim', `the same as z_channels (${latentChannels})`);
+  }
+  const width = inner.integer('ch');
+  const widths = inner.integers('ch_mult').map((factor) => factor * width);
+  return {
+    _class_name: 'AutoencoderKL',
+    in_channels: inner.integer('in_channels'),
+    out_channels: inner.integer('out_ch'),
+    latent_channels: latentChannels,
+    block_out_channels: widths,
+    layers_per_block: inner.integer('num_res_blocks'),
+    norm_num_groups: AUDIOLDM_NORM_GROUPS,
+    act_fn: 'silu',
+    down_block_types: widths.map(() => 'DownEncoderBlock2D'),
+    up_block_types: widths.map(() => 'UpDecoderBlock2D'),
+    scaling_factor: outer.number('scale_factor'),
+  };
+}
