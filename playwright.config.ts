@@ -5,8 +5,8 @@ const executablePath = process.env.STUDIO_CHROMIUM;
 const asRoot = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
 
 /**
- * The tests drive the built app, served as `npm start` serves it, on a machine without a GPU: no adapter,
- * so the studio must fall back and say so. The engine's browser tests have Chromium's SwiftShader adapter.
+ * The tests drive the built app, served as `npm start` serves it. `wasm` is a machine without a GPU: no adapter, so the
+ * studio must fall back and say so. `webgpu` has Chromium's SwiftShader adapter.
  */
 export default defineConfig({
   testDir: 'e2e',
@@ -21,6 +21,7 @@ export default defineConfig({
     baseURL: 'http://localhost:4199',
     viewport: { width: 1440, height: 900 },
     trace: 'retain-on-failure',
+    actionTimeout: 60_000,
   },
   webServer: {
     command: 'npx vite preview --port 4199 --strictPort',
@@ -31,8 +32,19 @@ export default defineConfig({
   projects: [
     {
       name: 'wasm',
+      testIgnore: 'webgpu.spec.ts',
       use: {
         launchOptions: { ...(executablePath ? { executablePath } : {}), args: [...asRoot, '--disable-gpu'] },
+      },
+    },
+    {
+      name: 'webgpu',
+      testMatch: 'webgpu.spec.ts',
+      use: {
+        launchOptions: {
+          ...(executablePath ? { executablePath } : {}),
+          args: [...asRoot, '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'],
+        },
       },
     },
   ],

@@ -1,4 +1,4 @@
-import tokenizerJson from '../text/fixtures/byte-level-bpe-tokenizer.json';
+import tokenizerJson from '../text/fixtures/byte-level-bpe-tokenizer.json' with { type: 'json' };
 import { folderFromFiles, type ModelFolder, type StateDict } from '../weights';
 import { type Fixture, loadFixture } from './fixture';
 import { randomStateDict } from './random-state-dict';
