@@ -1,6 +1,8 @@
 export { openSafetensors, type SafetensorsFile } from './formats/safetensors';
 export { openTorchCheckpoint } from './formats/torch-checkpoint';
+export { writeSafetensors } from './formats/write-safetensors';
 export { folderFromFiles, type ModelFolder } from './model-folder';
+export { narrowStateDict } from './narrow-state-dict';
 export { openComponentStateDict, openWeights } from './open-component';
 export {
   BYTES_PER_ELEMENT,

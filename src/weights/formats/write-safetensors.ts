@@ -1,32 +1,28 @@
-/** The other direction of safetensors.ts: https://huggingface.co/docs/safetensors#format. */
-
-/** A float32 tensor in PyTorch's order. */
-export interface WritableTensor {
-  readonly shape: readonly number[];
-  readonly data: Float32Array;
-}
+import type { StateDict } from '../state-dict';
 
 /**
- * A safetensors file of float32 tensors, in sorted order, so that the same tensors give the same bytes.
- * @param metadata texts for the header's `__metadata__`
+ * Writes a state dict as safetensors, one tensor after another, for a place that takes parts in any order: the header
+ * comes last, since a tensor's type may be known only once it was read.
+ *
+ * @param put takes the data's bytes in order
+ * @returns the bytes that belong before the data: header length and header, padded to 8
  */
-export function writeSafetensors(
-  tensors: ReadonlyMap<string, WritableTensor>,
-  metadata: Readonly<Record<string, string>> = {},
-): Blob {
-  const header: Record<string, object> = { __metadata__: { format: 'pt', ...metadata } };
-  const parts: Uint8Array<ArrayBuffer>[] = [];
+export async function writeSafetensors(
+  stateDict: StateDict,
+  put: (bytes: Uint8Array) => Promise<void>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const header = new Map<string, object>([['__metadata__', { format: 'pt' }]]);
   let offset = 0;
-  for (const [name, { shape, data }] of [...tensors].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    header[name] = { dtype: 'F32', shape, data_offsets: [offset, offset + data.byteLength] };
-    parts.push(new Uint8Array(Float32Array.from(data).buffer));
-    offset += data.byteLength;
+  for (const name of stateDict.names()) {
+    const { dtype, shape, bytes } = await stateDict.read(name);
+    header.set(name, { dtype, shape, data_offsets: [offset, offset + bytes.byteLength] });
+    offset += bytes.byteLength;
+    await put(bytes);
   }
-  const text = new TextEncoder().encode(JSON.stringify(header));
-  // The data begins at a multiple of eight bytes; spaces belong to the header.
-  const json = new Uint8Array(Math.ceil(text.byteLength / 8) * 8).fill(0x20);
-  json.set(text);
-  const length = new Uint8Array(8);
-  new DataView(length.buffer).setBigUint64(0, BigInt(json.byteLength), true);
-  return new Blob([length, json, ...parts], { type: 'application/octet-stream' });
+  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
+  const padded = Math.ceil(json.byteLength / 8) * 8;
+  const head = new Uint8Array(8 + padded).fill(0x20);
+  new DataView(head.buffer).setBigUint64(0, BigInt(padded), true);
+  head.set(json, 8);
+  return head;
 }

@@ -1,0 +1,109 @@
+import { elementCount } from '../common/assert';
+import { WeightsFormatError } from '../common/errors';
+import { bfloat16ToNumber, float16Bits, float16Table } from '../common/float16';
+import { BYTES_PER_ELEMENT, noSuchTensor, type RawTensor, type StateDict } from './state-dict';
+
+const LARGEST_FLOAT16 = 65504;
+
+export interface NarrowOptions {
+  /** F16 makes matrices and kernels half precision; vectors (norms, biases) are small and stay as exact as F32. */
+  readonly to: 'F16' | 'F32';
+  /** Told the name and the largest magnitude of a tensor that does not fit half precision and stays F32. */
+  readonly onOverflow?: (name: string, largest: number) => void;
+}
+
+/**
+ * The given tensors of a state dict as F32 or F16, converted while they are read, one at a time. F16 tensors pass as
+ * they are. An entry says F16 for a tensor whose values may turn out not to fit; what is read says what it is.
+ *
+ * @throws WeightsFormatError on reading NaN, infinity, or a type that is no floating-point number
+ */
+export function narrowStateDict(
+  source: StateDict,
+  names: readonly string[],
+  { to, onOverflow }: NarrowOptions,
+): StateDict {
+  const known = new Set(names);
+  const dtypeOf = (name: string): 'F16' | 'F32' => {
+    const entry = source.entry(name);
+    return entry?.dtype === 'F16' || (to === 'F16' && (entry?.shape.length ?? 0) > 1) ? 'F16' : 'F32';
+  };
+  return {
+    names: () => names,
+    entry: (name) => {
+      const entry = known.has(name) ? source.entry(name) : undefined;
+      if (!entry) return undefined;
+      const dtype = dtypeOf(name);
+      return { dtype, shape: entry.shape, byteLength: elementCount(entry.shape) * BYTES_PER_ELEMENT[dtype] };
+    },
+    read: async (name) => {
+      if (!known.has(name)) throw noSuchTensor(name, 'the converted checkpoint');
+      const raw = await source.read(name);
+      if (raw.dtype === 'F16') return checkedHalves(raw);
+      const values = float32Values(raw);
+      const largest = largestMagnitude(name, values);
+      if (dtypeOf(name) === 'F32') return rawOf(raw, 'F32', values);
+      if (largest <= LARGEST_FLOAT16) return rawOf(raw, 'F16', float16Bits(values));
+      onOverflow?.(name, largest);
+      return rawOf(raw, 'F32', values);
+    },
+  };
+}
+
+function rawOf(raw: RawTensor, dtype: 'F16' | 'F32', words: Float32Array | Uint16Array): RawTensor {
+  const bytes = new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
+  return { name: raw.name, dtype, shape: raw.shape, bytes };
+}
+
+function checkedHalves(raw: RawTensor): RawTensor {
+  const halves = new Uint16Array(aligned(raw).buffer);
+  if (halves.some((bits) => (bits & 0x7c00) === 0x7c00)) throw notFinite(raw.name);
+  return raw;
+}
+
+/** One pass; NaN is found because no comparison with it holds. */
+function largestMagnitude(name: string, values: Float32Array): number {
+  let largest = 0;
+  for (let i = 0; i < values.length; i += 1) {
+    const magnitude = Math.abs(values[i]!);
+    if (!(magnitude < Number.POSITIVE_INFINITY)) throw notFinite(name);
+    if (magnitude > largest) largest = magnitude;
+  }
+  return largest;
+}
+
+function notFinite(name: string): WeightsFormatError {
+  return new WeightsFormatError(
+    `Expected finite values in "${name}", got NaN or infinity. The checkpoint is damaged, or its training diverged; download it again or use an earlier one.`,
+  );
+}
+
+function float32Values(raw: RawTensor): Float32Array {
+  const { buffer, byteOffset } = aligned(raw);
+  switch (raw.dtype) {
+    case 'F32':
+      return new Float32Array(buffer, byteOffset, raw.bytes.byteLength / 4);
+    case 'F64':
+      return Float32Array.from(new Float64Array(buffer, byteOffset, raw.bytes.byteLength / 8));
+    case 'F16':
+    case 'BF16': {
+      const words = new Uint16Array(buffer, byteOffset, raw.bytes.byteLength / 2);
+      const table = float16Table();
+      const values = new Float32Array(words.length);
+      const half = raw.dtype === 'F16';
+      for (let i = 0; i < words.length; i += 1) {
+        values[i] = half ? table[words[i]!]! : bfloat16ToNumber(words[i]!);
+      }
+      return values;
+    }
+    default:
+      throw new WeightsFormatError(
+        `Expected floating-point values in "${raw.name}", got ${raw.dtype}. Quantised checkpoints are not supported; use the float16 or float32 one.`,
+      );
+  }
+}
+
+/** The bytes where typed arrays may begin: a copy when they lie at an odd place of a larger buffer. */
+function aligned({ bytes }: RawTensor): Uint8Array {
+  return bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
+}
