@@ -1,13 +1,16 @@
 /**
  * `npm run bench`: builds the studio and the same studio on plain tfjs ops, measures both in one Chromium, and
  * prints JSON: time of each stage on wasm and WebGPU, the UNet pass beside stock tfjs, a whole clip, first preview,
- * time to ready, bundle size, peak memory. `-- --backends wasm` leaves WebGPU out (minutes on a CPU adapter);
+ * time to ready, bundle size, peak memory; the counts of a full-size pass; and, when tools/peers/export_unet.py has
+ * been run, the UNet pass beside its peers in turns. `-- --backends wasm` leaves WebGPU out (minutes on a CPU adapter);
  * `-- --repeats 5` sets how many warm runs a median is taken from.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { countPasses } from '../../bench/counts/run.mjs';
+import { comparePeers } from '../../bench/peers/run.mjs';
 import { chromiumArgs, ensureBrowser, ensureDependencies, fail, npx, root } from './lib.mjs';
 
 const args = process.argv.slice(2);
@@ -44,7 +47,7 @@ const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.l
 const rounded = (value) => Math.round(value * 1000) / 1000;
 
 /** Runs in the page: the median seconds of each stage through window.studio, after one warm-up. */
-async function measureStages({ backend, prompt, runs, onlyUNet }) {
+async function measureStages({ backend, prompt, runs, latents: given }) {
   const { studio } = window;
   const seconds = async (work, count) => {
     await work();
@@ -58,8 +61,9 @@ async function measureStages({ backend, prompt, runs, onlyUNet }) {
   };
   const info = await studio.setBackend(backend);
   const text = await studio.stages.encodeText([prompt, '']);
-  const [probe] = await studio.generate({ prompt, steps: 1, seed: 1, returnStages: true });
-  const latents = probe.stages.initialLatents;
+  // A peer is given the latents: only its UNet is measured, and a generation on it may take minutes.
+  const probe = given ? null : (await studio.generate({ prompt, steps: 1, seed: 1, returnStages: true }))[0];
+  const latents = given ?? probe.stages.initialLatents;
   const pair = {
     data: new Float32Array([...latents.data, ...latents.data]),
     shape: [2, ...latents.shape.slice(1)],
@@ -67,9 +71,11 @@ async function measureStages({ backend, prompt, runs, onlyUNet }) {
   const predict = () =>
     studio.stages.predict({ sample: pair, timestep: 500, textStates: text.states, textMask: text.mask });
   const unetPass = await seconds(predict, runs);
-  if (onlyUNet) return { unetPass, sample: Array.from((await predict()).data.slice(0, 8)) };
+  const sample = Array.from((await predict()).data.slice(0, 8));
+  if (!probe) return { unetPass, sample };
   const { mel } = probe.stages;
   return {
+    latents: { data: Array.from(latents.data), shape: latents.shape },
     backend: info.backend,
     adapter: info.adapter,
     wasm: info.wasm,
@@ -77,7 +83,7 @@ async function measureStages({ backend, prompt, runs, onlyUNet }) {
     unetPass,
     decode: await seconds(() => studio.stages.decode(latents), runs),
     vocode: await seconds(() => studio.stages.vocode(mel), runs),
-    sample: Array.from((await predict()).data.slice(0, 8)),
+    sample,
   };
 }
 
@@ -153,14 +159,14 @@ try {
     const page = await context.newPage();
     await page.goto(ours.url);
     await page.waitForFunction(() => window.studio !== undefined);
-    const stages = await page.evaluate(measureStages, { backend, prompt: PROMPT, runs });
+    const { latents, ...stages } = await page.evaluate(measureStages, { backend, prompt: PROMPT, runs });
     const clip = await page.evaluate(measureClip, { prompt: PROMPT, steps: backend === 'webgpu' ? 4 : 20 });
     await page.close();
 
     const stockPage = await context.newPage();
     await stockPage.goto(stock.url);
     await stockPage.waitForFunction(() => window.studio !== undefined);
-    const peer = await stockPage.evaluate(measureStages, { backend, prompt: PROMPT, runs, onlyUNet: true });
+    const peer = await stockPage.evaluate(measureStages, { backend, prompt: PROMPT, runs, latents });
     await stockPage.close();
     const difference = Math.max(...peer.sample.map((value, i) => Math.abs(value - stages.sample[i])));
     if (!(difference < 1e-2))
@@ -176,6 +182,10 @@ try {
   await ours.close();
   await stock.close();
   rmSync(profile, { recursive: true, force: true });
+}
+result.fullSizePass = countPasses();
+if (existsSync(join(root, 'bench/out/peers/unet.onnx'))) {
+  result.peers = await comparePeers({ backends, rounds: repeats });
 }
 console.log(JSON.stringify(deepRound(result), null, 2));
 process.exit(0);
