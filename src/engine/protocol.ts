@@ -4,6 +4,8 @@
  * implement it too. Tensors cross in PyTorch order (NCHW).
  */
 
+import type { TrainApi } from './protocol-training';
+
 export type BackendName = 'webgpu' | 'wasm';
 /** `auto` takes WebGPU when an adapter is there, else WebAssembly. */
 export type BackendChoice = 'auto' | BackendName;
@@ -84,10 +86,15 @@ export interface GenerateRequest {
   readonly returnStages?: boolean;
   /** Model the request was made for; an engine that holds another one loads this first. Default: the one in use. */
   readonly modelId?: string;
+  /** A run or an imported adapter of `train.runs()`, of the same model; default: the model as it is. */
+  readonly adapterId?: string;
 }
 
 /** Every default filled in: with these values the same sound is made again. */
-export type ResolvedGenerateRequest = Required<Omit<GenerateRequest, 'latents' | 'returnStages'>>;
+export type ResolvedGenerateRequest = Required<
+  Omit<GenerateRequest, 'latents' | 'returnStages' | 'adapterId'>
+> &
+  Pick<GenerateRequest, 'adapterId'>;
 
 export interface MelSpectrogram {
   /** Natural-log mel, row-major [frames, melBins]. */
@@ -207,6 +214,7 @@ export interface StudioEngine {
   readonly models: ModelsApi;
   generate(request: GenerateRequest, options?: JobOptions<GenerateProgress>): Promise<readonly Sound[]>;
   readonly stages: StagesApi;
+  readonly train: TrainApi;
 }
 
 /** What the client tells the page about the engine's life. */

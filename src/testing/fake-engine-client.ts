@@ -15,6 +15,7 @@ import type {
   Sound,
   StagesApi,
 } from '../engine/protocol';
+import type { TrainApi } from '../engine/protocol-training';
 
 const SAMPLE_RATE_HZ = 16_000;
 
@@ -221,6 +222,7 @@ export function createFakeEngineClient(options: FakeEngineOptions = {}): FakeEng
     },
     generate,
     stages: refusingStages(),
+    train: refusingTraining(),
   };
 }
 
@@ -272,6 +274,20 @@ function noise(index: number): number {
 
 function noisy(mel: MelSpectrogram, amount: number): MelSpectrogram {
   return { ...mel, data: mel.data.map((x, i) => x * (1 - amount) + amount * (-8 + 7 * noise(i))) };
+}
+
+function refusingTraining(): TrainApi {
+  const refuse = () => Promise.reject(new InvalidInputError('The fake engine does not train.'));
+  return {
+    start: refuse,
+    resume: refuse,
+    pause: async () => {},
+    runs: async () => [],
+    metrics: async () => [],
+    remove: refuse,
+    exportAdapter: refuse,
+    importAdapter: refuse,
+  };
 }
 
 function refusingStages(): StagesApi {

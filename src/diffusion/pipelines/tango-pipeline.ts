@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { type LogMelConfig, logMelSpectrogram, TANGO_LOG_MEL } from '../../audio';
 import { InvalidInputError } from '../../common/errors';
 import { TorchGenerator } from '../../common/random';
-import type { EncoderStates } from '../../models/unet-2d-condition';
+import type { EncoderStates, UNet2DConditionModel } from '../../models/unet-2d-condition';
 import type { EncodedPrompts } from '../../text/text-tokenizer';
 import type { ModelFolder } from '../../weights';
 import { createScheduler, type Scheduler, SchedulerRun } from '../schedulers';
@@ -114,6 +114,11 @@ export class TangoPipeline {
       parameterCount: roots[name].parameters.parameterCount,
       bytes: roots[name].parameters.byteLength,
     }));
+  }
+
+  /** What training needs: the UNet, and scheduler_config.json of the process that it reverses. */
+  get denoiser(): { readonly unet: UNet2DConditionModel; readonly schedulerConfig: unknown } {
+    return { unet: this.parts.unet.model, schedulerConfig: this.parts.schedulerConfig };
   }
 
   /** Latents of a clip, and what is cut off again; see `clipSize`. */

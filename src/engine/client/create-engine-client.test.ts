@@ -43,6 +43,16 @@ function engineOf(options: EngineStartOptions): StudioEngine {
     },
     generate: () => new Promise(() => {}),
     stages,
+    train: {
+      start: unused,
+      resume: unused,
+      pause: unused,
+      runs: unused,
+      metrics: unused,
+      remove: unused,
+      exportAdapter: unused,
+      importAdapter: unused,
+    },
   };
 }
 

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import packageJson from '../../../package.json';
-import { DeviceLostError, JobCancelledError, type StudioError } from '../../common/errors';
+import { DeviceLostError, InvalidInputError, JobCancelledError, type StudioError } from '../../common/errors';
 import { TangoPipeline } from '../../diffusion/pipelines/tango-pipeline';
 import { type ComputeDevice, openDevice } from '../../gpu/device';
 import type { ModelFolder } from '../../weights';
@@ -18,6 +18,7 @@ import type {
   StudioEngine,
 } from '../protocol';
 import { BUNDLED_MODEL_ID } from '../protocol-limits';
+import type { TrainApi } from '../protocol-training';
 import type { EngineEvent, EngineStartOptions } from '../rpc/methods';
 import { asStudioError } from '../rpc/wire-error';
 import { generateTakes } from './generate-takes';
@@ -28,6 +29,8 @@ import { ModelStore } from './model-store';
 import { StageSpeeds } from './progress-estimate';
 import { checkDuration, checkTensor, resolveRequest } from './resolve-request';
 import { stagesOf } from './stages';
+import { Trainer } from './trainer';
+import { TrainingStore } from './training-store';
 
 /** Models up to this size stay on the backend while an imported one is checked. */
 const ROOM_FOR_TWO_BYTES = 256 * 2 ** 20;
@@ -49,8 +52,10 @@ interface LoadedModel {
 export class EngineHost implements StudioEngine {
   readonly models: ModelsApi;
   readonly stages: StagesApi;
+  readonly train: TrainApi;
 
   readonly #library: ModelLibrary;
+  readonly #trainer: Trainer;
   readonly #queue = new JobQueue();
   readonly #onEvent: (event: EngineEvent) => void;
   #device: ComputeDevice;
@@ -66,15 +71,23 @@ export class EngineHost implements StudioEngine {
     options: EngineStartOptions,
     onEvent: (event: EngineEvent) => void = () => {},
     store: ModelStore = new ModelStore(openKeyValueStore('tango-studio-models')),
+    trainingStore: TrainingStore = new TrainingStore(openKeyValueStore('tango-studio-training')),
   ): Promise<EngineHost> {
     const device = await openDevice(options.backend);
-    return new EngineHost(options, device, new ModelLibrary(options.modelsUrl, store), onEvent);
+    return new EngineHost(
+      options,
+      device,
+      new ModelLibrary(options.modelsUrl, store),
+      trainingStore,
+      onEvent,
+    );
   }
 
   private constructor(
     options: EngineStartOptions,
     device: ComputeDevice,
     library: ModelLibrary,
+    trainingStore: TrainingStore,
     onEvent: (event: EngineEvent) => void,
   ) {
     this.#device = device;
@@ -105,6 +118,15 @@ export class EngineHost implements StudioEngine {
           if (this.#modelId === id) this.#modelId = BUNDLED_MODEL_ID;
         }),
     };
+    this.#trainer = new Trainer(
+      {
+        modelId: () => this.#modelId,
+        turn: (id, jobSignal, work) =>
+          this.#job(jobSignal, async (signal) => work((await this.#load(id, { signal })).pipeline, signal)),
+      },
+      trainingStore,
+    );
+    this.train = this.#trainer;
     this.stages = stagesOf((run) =>
       this.#job(undefined, async (signal) => run((await this.#load(this.#modelId, { signal })).pipeline)),
     );
@@ -126,6 +148,11 @@ export class EngineHost implements StudioEngine {
   }
 
   async setBackend(choice: BackendChoice): Promise<EngineInfo> {
+    if (this.#trainer.active) {
+      throw new InvalidInputError(
+        'A run is being trained on this backend: pause it first, then change the backend and go on.',
+      );
+    }
     return this.#queue.run(async () => {
       if (choice === this.#backendChoice && !this.#lost) return this.info();
       const model = this.#loaded?.summary.id;
@@ -165,16 +192,22 @@ export class EngineHost implements StudioEngine {
       onProgress?.({ stage: 'load-model', ...beforeTheFirst });
       const { pipeline, summary } = await this.#load(resolved.modelId, { signal: running });
       checkDuration(resolved.durationSeconds, summary);
-      return generateTakes({
-        pipeline,
-        request: resolved,
-        latents: request.latents,
-        returnStages: request.returnStages ?? false,
-        backend: this.#device.backend,
-        speeds: this.#speeds,
-        onProgress,
-        signal: running,
-      });
+      const { adapterId, modelId } = resolved;
+      const detach = adapterId ? await this.#trainer.attach(adapterId, modelId, pipeline) : null;
+      try {
+        return await generateTakes({
+          pipeline,
+          request: resolved,
+          latents: request.latents,
+          returnStages: request.returnStages ?? false,
+          backend: this.#device.backend,
+          speeds: this.#speeds,
+          onProgress,
+          signal: running,
+        });
+      } finally {
+        detach?.();
+      }
     });
   }
 

@@ -34,6 +34,7 @@ export function resolveRequest(request: GenerateRequest, modelId: string): Resol
     }),
     count: integer('count', request.count ?? GENERATE_DEFAULTS.count, count),
     modelId,
+    ...(request.adapterId === undefined ? {} : { adapterId: adapterOf(request.adapterId) }),
   };
 }
 
@@ -73,6 +74,11 @@ export function checkTensor(what: string, tensor: TensorData, axes: readonly str
   if (odd >= 0) {
     throw new InvalidInputError(`${expected} of finite numbers, but data[${odd}] is ${data[odd]}.`);
   }
+}
+
+function adapterOf(id: unknown): string {
+  if (typeof id === 'string' && id !== '') return id;
+  throw new InvalidInputError(`adapterId must be the id of a run of train.runs(), but ${shown(id)} came.`);
 }
 
 function promptOf(prompt: unknown): string {

@@ -11,6 +11,7 @@ import type {
   StagesApi,
   StudioEngine,
 } from '../protocol';
+import type { TrainApi, TrainMetrics, TrainProgress, TrainRequest, TrainRun } from '../protocol-training';
 import type { WireResult } from './wire-error';
 
 type Method<Args extends readonly unknown[], Result, Progress = never> = {
@@ -38,6 +39,14 @@ export interface EngineMethods {
   'stages.decode': StageMethod<'decode'>;
   'stages.vocode': StageMethod<'vocode'>;
   'stages.mel': StageMethod<'mel'>;
+  'train.start': Method<[TrainRequest], TrainRun, TrainProgress>;
+  'train.resume': Method<[string], TrainRun, TrainProgress>;
+  'train.pause': Method<[], void>;
+  'train.runs': Method<[], readonly TrainRun[]>;
+  'train.metrics': Method<[string], readonly TrainMetrics[]>;
+  'train.remove': Method<[string], void>;
+  'train.exportAdapter': Method<[string], readonly ModelFile[]>;
+  'train.importAdapter': Method<Parameters<TrainApi['importAdapter']>, TrainRun>;
 }
 export type EngineMethod = keyof EngineMethods;
 
@@ -50,7 +59,7 @@ export type EngineHandlers = {
 
 /** Calls by name → calls of the engine. */
 export function handlersOf(engine: StudioEngine): EngineHandlers {
-  const { models, stages } = engine;
+  const { models, stages, train } = engine;
   return {
     info: () => engine.info(),
     setBackend: ([choice]) => engine.setBackend(choice),
@@ -65,6 +74,14 @@ export function handlersOf(engine: StudioEngine): EngineHandlers {
     'stages.decode': ([latents]) => stages.decode(latents),
     'stages.vocode': ([mel]) => stages.vocode(mel),
     'stages.mel': ([waveform]) => stages.mel(waveform),
+    'train.start': ([request], options) => train.start(request, options),
+    'train.resume': ([runId], options) => train.resume(runId, options),
+    'train.pause': () => train.pause(),
+    'train.runs': () => train.runs(),
+    'train.metrics': ([runId]) => train.metrics(runId),
+    'train.remove': ([runId]) => train.remove(runId),
+    'train.exportAdapter': ([runId]) => train.exportAdapter(runId),
+    'train.importAdapter': (args) => train.importAdapter(...args),
   };
 }
 
@@ -93,6 +110,16 @@ export function engineFrom(invoke: Invoke): StudioEngine {
       decode: (latents) => invoke('stages.decode', [latents]),
       vocode: (mel) => invoke('stages.vocode', [mel]),
       mel: (waveform) => invoke('stages.mel', [waveform]),
+    },
+    train: {
+      start: (request, options) => invoke('train.start', [request], options),
+      resume: (runId, options) => invoke('train.resume', [runId], options),
+      pause: () => invoke('train.pause', []),
+      runs: () => invoke('train.runs', []),
+      metrics: (runId) => invoke('train.metrics', [runId]),
+      remove: (runId) => invoke('train.remove', [runId]),
+      exportAdapter: (runId) => invoke('train.exportAdapter', [runId]),
+      importAdapter: (...args) => invoke('train.importAdapter', args),
     },
   };
 }

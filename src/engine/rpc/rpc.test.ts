@@ -29,6 +29,16 @@ const noEngine: StudioEngine = {
     vocode: notCalled,
     mel: notCalled,
   },
+  train: {
+    start: notCalled,
+    resume: notCalled,
+    pause: notCalled,
+    runs: notCalled,
+    metrics: notCalled,
+    remove: notCalled,
+    exportAdapter: notCalled,
+    importAdapter: notCalled,
+  },
 };
 
 const open: MessageChannel[] = [];

@@ -1,10 +1,10 @@
 import { InvalidInputError, StateDictError } from '../../common/errors';
 import { float16Table } from '../../common/float16';
 import { openSafetensors, type RawTensor } from '../../weights';
-import { writeSafetensors } from '../../weights/formats/write-safetensors';
 import { parseJsonFile } from '../../weights/model-folder';
 import type { LoraTensor } from './lora-adapter';
 import { type LoraConfig, parsePeftConfig, peftConfigJson } from './lora-config';
+import { safetensorsBlob } from './safetensors-blob';
 
 /** Adapters as other tools have them: PEFT's folder and diffusers' single file. */
 
@@ -37,7 +37,7 @@ export function writeAdapterFiles(
   const named = (prefix: string): ReadonlyMap<string, LoraTensor> =>
     new Map([...tensors].map(([name, tensor]) => [`${prefix}${name}`, tensor]));
   return [
-    { path: WEIGHTS_FILE, blob: writeSafetensors(named('base_model.model.')) },
+    { path: WEIGHTS_FILE, blob: safetensorsBlob(named('base_model.model.')) },
     {
       path: CONFIG_FILE,
       blob: new Blob([`${JSON.stringify(peftJson, null, 2)}\n`], { type: 'application/json' }),
@@ -45,7 +45,7 @@ export function writeAdapterFiles(
     {
       path: 'pytorch_lora_weights.safetensors',
       // diffusers reads alpha from here; without it the scale would be 1.
-      blob: writeSafetensors(named('unet.'), {
+      blob: safetensorsBlob(named('unet.'), {
         lora_adapter_metadata: JSON.stringify(diffusersMetadata(config)),
       }),
     },

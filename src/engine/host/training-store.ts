@@ -1,0 +1,135 @@
+import { ModelNotFoundError, StorageError } from '../../common/errors';
+import type { AdapterContents } from '../../training/lora/peft-format';
+import type { TrainerState, TrainingData } from '../../training/preference-trainer';
+import type { TrainMetrics, TrainRun } from '../protocol-training';
+import type { KeyValueStore } from './key-value-store';
+
+/**
+ * Runs and adapters.
+ *
+ *     [id, 'data']                    TrainingData: latents and text states
+ *     [id, 'adapter']                 AdapterContents of an imported adapter
+ *     [id, 'checkpoint', g, 'state']  Checkpoint, in the generations 0 and 1 by turns
+ *     [id, 'checkpoint', g, 'complete']  CheckpointMark, written after its state
+ *     [id, 'run']                     RunRecord: what makes the run exist, written last
+ */
+const SCHEMA_VERSION = 1;
+
+interface RunRecord {
+  readonly schemaVersion: number;
+  readonly run: TrainRun;
+}
+
+interface CheckpointMark {
+  readonly schemaVersion: number;
+  readonly step: number;
+}
+
+export interface Checkpoint {
+  readonly state: TrainerState;
+  readonly metrics: readonly TrainMetrics[];
+}
+
+export class TrainingStore {
+  readonly #values: KeyValueStore;
+
+  constructor(values: KeyValueStore) {
+    this.#values = values;
+  }
+
+  /** Newest first. Runs of a newer studio are left alone and not shown. @throws StorageError */
+  async list(): Promise<readonly TrainRun[]> {
+    const keys = (await this.#values.keys()).filter(([, kind]) => kind === 'run');
+    const records = await Promise.all(keys.map(([id]) => this.#record(String(id))));
+    const runs = records.flatMap((record) => (record?.schemaVersion === SCHEMA_VERSION ? [record.run] : []));
+    return runs.sort((a, b) => b.createdAt.localeCompare(a.createdAt));
+  }
+
+  /** @throws ModelNotFoundError, StorageError when it was written by a newer studio */
+  async run(id: string): Promise<TrainRun> {
+    const record = await this.#record(id);
+    if (!record) throw new ModelNotFoundError(`There is no run or adapter "${id}" in this browser.`);
+    checkVersion(record.schemaVersion, `The run "${record.run.name}"`);
+    return record.run;
+  }
+
+  async saveRun(run: TrainRun): Promise<void> {
+    const record: RunRecord = { schemaVersion: SCHEMA_VERSION, run };
+    await this.#values.set([run.id, 'run'], record);
+  }
+
+  /** Keeps all that a new run needs; it exists when everything is written. */
+  async create(
+    run: TrainRun,
+    contents: { data: TrainingData } | { adapter: AdapterContents },
+  ): Promise<void> {
+    try {
+      if ('data' in contents) await this.#values.set([run.id, 'data'], contents.data);
+      else await this.#values.set([run.id, 'adapter'], contents.adapter);
+      await this.saveRun(run);
+    } catch (error) {
+      await this.remove(run.id).catch(() => {}); // the first error says what happened
+      throw error;
+    }
+  }
+
+  async data(id: string): Promise<TrainingData> {
+    return present(await this.#values.get([id, 'data']), id) as TrainingData;
+  }
+
+  async adapter(id: string): Promise<AdapterContents | null> {
+    return ((await this.#values.get([id, 'adapter'])) as AdapterContents | undefined) ?? null;
+  }
+
+  /** The generation that is replaced is the older one: whatever breaks on the way, the newer one stays whole. */
+  async saveCheckpoint(id: string, checkpoint: Checkpoint): Promise<void> {
+    const marks = await this.#marks(id);
+    const [first, second] = marks;
+    const generation = !first || (second && first.step <= second.step) ? 0 : 1;
+    await this.#values.deleteMany([[id, 'checkpoint', generation, 'complete']]);
+    await this.#values.set([id, 'checkpoint', generation, 'state'], checkpoint);
+    const mark: CheckpointMark = { schemaVersion: SCHEMA_VERSION, step: checkpoint.state.completedSteps };
+    await this.#values.set([id, 'checkpoint', generation, 'complete'], mark);
+  }
+
+  /** The newest complete one. @throws StorageError when there is none */
+  async checkpoint(id: string): Promise<Checkpoint> {
+    const marks = await this.#marks(id);
+    const newest = marks
+      .map((mark, generation) => ({ mark, generation }))
+      .filter(({ mark }) => mark !== null)
+      .sort((a, b) => (b.mark?.step ?? 0) - (a.mark?.step ?? 0));
+    for (const { mark, generation } of newest) {
+      checkVersion(mark?.schemaVersion ?? 0, 'The checkpoint');
+      const value = await this.#values.get([id, 'checkpoint', generation, 'state']);
+      if (value !== undefined) return value as Checkpoint;
+    }
+    return present<Checkpoint>(undefined, id);
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.#values.deleteMany([[id, 'run']]);
+    await this.#values.deleteMany((await this.#values.keys()).filter(([owner]) => owner === id));
+  }
+
+  async #marks(id: string): Promise<readonly (CheckpointMark | null)[]> {
+    const values = [0, 1].map((generation) => this.#values.get([id, 'checkpoint', generation, 'complete']));
+    return (await Promise.all(values)).map((value) => (value as CheckpointMark | undefined) ?? null);
+  }
+
+  async #record(id: string): Promise<RunRecord | null> {
+    return ((await this.#values.get([id, 'run'])) as RunRecord | undefined) ?? null;
+  }
+}
+
+function checkVersion(version: number, what: string): void {
+  if (version === SCHEMA_VERSION) return;
+  throw new StorageError(
+    `${what} was written by a newer version of the studio (format ${version}, this one reads ${SCHEMA_VERSION}). Reload the page to get the newest studio.`,
+  );
+}
+
+function present<T>(value: T | undefined, id: string): T {
+  if (value !== undefined) return value;
+  throw new StorageError(`The browser has lost a part of the run "${id}". Remove it and train again.`);
+}
