@@ -10,6 +10,7 @@ import type { LoraAdapter } from './lora/lora-adapter';
 import { AdamW } from './optimizer/adamw';
 import { clipFactor, GradientSum, globalNorm } from './optimizer/gradients';
 import { linearSchedule } from './optimizer/linear-schedule';
+import './register-gradients';
 import { sampleErrors, sftLoss } from './sft-loss';
 import { type PlannedPair, type TrainingPhase, TrainingPlan } from './training-plan';
 import { checkTrainingRecipe, type TrainingRecipe } from './training-recipe';
