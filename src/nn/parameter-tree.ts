@@ -2,11 +2,12 @@
  * Parameters are declared while a model is being built and filled by loading, so that building is synchronous and
  * loading can say at once all that does not match. No model knowledge here.
  */
-import { InternalError } from '../common/errors';
+import { InternalError, StateDictError } from '../common/errors';
 import type { StateDict } from '../weights/state-dict';
 import type { ParameterLayout } from './layout';
 import { type LoadOptions, loadParameters } from './load-parameters';
 import { Parameter } from './parameter';
+import { describeMismatches } from './state-dict-mismatch';
 
 /** A place in the tree: layers declare their parameters here, under the names that PyTorch gives them. */
 export class ParameterScope {
@@ -67,6 +68,12 @@ export class ParameterRoot {
    */
   load(stateDict: StateDict, options?: LoadOptions): Promise<void> {
     return loadParameters(this.list(), stateDict, options);
+  }
+
+  /** Compares names and shapes, and reads nothing. @throws StateDictError as `load` does */
+  check(stateDict: StateDict, ignoreUnexpected: readonly RegExp[] = []): void {
+    const mismatches = describeMismatches(this.list(), stateDict, ignoreUnexpected);
+    if (mismatches !== null) throw new StateDictError(mismatches);
   }
 
   dispose(): void {

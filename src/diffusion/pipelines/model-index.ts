@@ -57,7 +57,7 @@ function componentOf(index: unknown, component: string): string | undefined {
 function notAPipeline(folder: ModelFolder): ModelNotFoundError {
   if (PUBLISHED_TANGO.some((path) => folder.has(path))) {
     return new ModelNotFoundError(
-      'These are Tango’s published .bin files, which this version cannot read. Convert them to a diffusers folder (model_index.json, unet/, vae/, text_encoder/, tokenizer/, scheduler/, vocoder/) with safetensors.',
+      'This is a part of Tango’s published files. Choose pytorch_model_main.bin, pytorch_model_vae.bin, main_config.json, vae_config.json and stft_config.json together, with tokenizer.json of google/flan-t5-large.',
     );
   }
   return new ModelNotFoundError(

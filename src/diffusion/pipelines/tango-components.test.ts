@@ -73,7 +73,7 @@ describe('loading a model folder', () => {
       'Tango’s published files',
       () => [{ path: 'pytorch_model_main.bin', blob: json(0) }],
       ModelNotFoundError,
-      /Convert them/,
+      /a part of Tango’s published files.*tokenizer\.json/,
     ],
     [
       'several files missing, all named',

@@ -42,6 +42,7 @@ export interface TangoComponents {
 
 /** A component whose parameters are declared but not filled. */
 interface Plan<M> extends LoadedComponent<M> {
+  readonly component: ComponentName;
   readonly label: string;
   readonly stateDict: StateDict;
   readonly ignoreUnexpected: readonly RegExp[];
@@ -61,6 +62,42 @@ export async function loadTangoComponents(
   folder: ModelFolder,
   { onProgress, signal }: LoadOptions = {},
 ): Promise<TangoComponents> {
+  const { plans, ...planned } = await planTangoComponents(folder);
+  checkMemory(plans.reduce((sum, { parameters }) => sum + parameters.parameterCount, 0));
+  try {
+    await fill(plans, onProgress, signal);
+  } catch (error) {
+    for (const { parameters } of plans) parameters.dispose();
+    if (signal?.aborted) throw new JobCancelledError('Loading the model was cancelled.', { cause: error });
+    throw error;
+  }
+  return planned;
+}
+
+/** A component's weights under its parameters' names, and which of them it takes. */
+export interface ComponentWeights {
+  readonly component: ComponentName;
+  readonly stateDict: StateDict;
+  readonly names: readonly string[];
+}
+
+/**
+ * Checks a folder without reading a weight: its configs, that the components fit each other, and the name and shape
+ * of every tensor.
+ *
+ * @throws ModelNotFoundError, InvalidConfigError, StateDictError, WeightsFormatError
+ */
+export async function checkTangoComponents(folder: ModelFolder): Promise<readonly ComponentWeights[]> {
+  const { plans } = await planTangoComponents(folder);
+  return plans.map(({ component, parameters, stateDict, ignoreUnexpected }) => {
+    parameters.check(stateDict, ignoreUnexpected);
+    return { component, stateDict, names: parameters.list().map(({ name }) => name) };
+  });
+}
+
+async function planTangoComponents(
+  folder: ModelFolder,
+): Promise<TangoComponents & { readonly plans: readonly Plan<unknown>[] }> {
   await checkModelIndex(folder);
   const schedulerConfig = await folder.json('scheduler/scheduler_config.json');
   for (const name of SCHEDULER_NAMES) createScheduler(name, schedulerConfig);
@@ -73,17 +110,8 @@ export async function loadTangoComponents(
   const vae = await planVae(folder);
   const vocoder = await planVocoder(folder);
   checkFit(tokenizer, textEncoder.model, unet.model, vae.model, vocoder.model);
-
   const plans = [textEncoder, unet, vae, vocoder];
-  checkMemory(plans.reduce((sum, { parameters }) => sum + parameters.parameterCount, 0));
-  try {
-    await fill(plans, onProgress, signal);
-  } catch (error) {
-    for (const { parameters } of plans) parameters.dispose();
-    if (signal?.aborted) throw new JobCancelledError('Loading the model was cancelled.', { cause: error });
-    throw error;
-  }
-  return { tokenizer, textEncoder, unet, vae, vocoder, schedulerConfig };
+  return { tokenizer, textEncoder, unet, vae, vocoder, schedulerConfig, plans };
 }
 
 async function fill(
@@ -110,6 +138,7 @@ async function planTextEncoder(folder: ModelFolder): Promise<Plan<T5EncoderModel
   const parameters = new ParameterRoot();
   const config = parseT5Config(await folder.json('text_encoder/config.json'));
   return {
+    component: 'text_encoder',
     label: 'text encoder',
     parameters,
     model: new T5EncoderModel(config, parameters.scope),
@@ -122,6 +151,7 @@ async function planUNet(folder: ModelFolder): Promise<Plan<UNet2DConditionModel>
   const parameters = new ParameterRoot();
   const config = parseUNet2DConditionConfig(await folder.json('unet/config.json'));
   return {
+    component: 'unet',
     label: 'UNet',
     parameters,
     model: new UNet2DConditionModel(config, parameters.scope),
@@ -134,6 +164,7 @@ async function planVae(folder: ModelFolder): Promise<Plan<AutoencoderKL>> {
   const parameters = new ParameterRoot();
   const config = parseAutoencoderKLConfig(await folder.json('vae/config.json'));
   return {
+    component: 'vae',
     label: 'autoencoder',
     parameters,
     model: new AutoencoderKL(config, parameters.scope),
@@ -146,6 +177,7 @@ async function planVocoder(folder: ModelFolder): Promise<Plan<HifiGan>> {
   const parameters = new ParameterRoot();
   const config = parseHifiGanConfig(await folder.json('vocoder/config.json'));
   return {
+    component: 'vocoder',
     label: 'vocoder',
     parameters,
     model: new HifiGan(config, parameters.scope),

@@ -1,8 +1,9 @@
-import { InvalidInputError, ModelNotFoundError } from '../../common/errors';
+import { InvalidInputError, ModelNotFoundError, StorageError } from '../../common/errors';
 import { folderFromFiles, type ModelFolder } from '../../weights';
 import type { JobOptions, LoadProgress, ModelFile, ModelSummary } from '../protocol';
 import { BUNDLED_MODEL_ID } from '../protocol-limits';
 import { fetchBundledModel } from './bundled-model';
+import { convertModel } from './convert-model';
 import { fingerprint } from './fingerprint';
 import type { ModelStore } from './model-store';
 import { summarizeModel } from './model-summary';
@@ -20,6 +21,8 @@ export class ModelLibrary {
   readonly #modelsUrl: string;
   readonly #store: ModelStore;
   #bundled: Promise<FoundModel> | null = null;
+  /** Models that storage had no room for: they are read from the person's own files until the page is closed. */
+  readonly #visiting = new Map<string, FoundModel>();
   readonly #bundledListeners = new Set<(progress: LoadProgress) => void>();
 
   /** @param modelsUrl absolute address of the folder that holds `default/`, with a slash at its end */
@@ -37,13 +40,14 @@ export class ModelLibrary {
       ),
       this.#store.list(),
     ]);
-    return [...bundled, ...imported];
+    const visiting = [...this.#visiting.values()].map(({ summary }) => summary);
+    return [...bundled, ...imported, ...visiting];
   }
 
   /** @throws ModelNotFoundError, NetworkError, WeightsFormatError, StorageError */
   async open(id: string, options: JobOptions<LoadProgress> = {}): Promise<FoundModel> {
     if (id === BUNDLED_MODEL_ID) return this.#openBundled(options);
-    const found = await this.#store.open(id);
+    const found = this.#visiting.get(id) ?? (await this.#store.open(id));
     if (found) return found;
     const known = (await this.list()).map((model) => model.id).join(', ');
     throw new ModelNotFoundError(
@@ -52,8 +56,11 @@ export class ModelLibrary {
   }
 
   /**
-   * Takes the files that a diffusers folder is read from, once `check` has found nothing wrong with them.
-   * @throws InvalidInputError and all that `check` throws: nothing is kept then
+   * Takes the files of a model in any layout that is known (a diffusers folder, Tango's published files) and keeps it
+   * as a diffusers folder. When storage is full the model is there for this visit only, and its description says so.
+   *
+   * @param check tries a small model on the device, before anything is kept
+   * @throws InvalidInputError, whatever reading the files throws, and all that `check` throws: nothing is kept then
    */
   async importFiles(
     files: readonly ModelFile[],
@@ -61,16 +68,32 @@ export class ModelLibrary {
     options: JobOptions<LoadProgress>,
   ): Promise<ModelSummary> {
     const given = folderFromFiles(checkedFiles(files));
-    const { folder, used } = recordUse(given);
-    await check(folder);
-    const name = folderNameOf(files);
-    // The card is read for the summary, so it is kept as well.
-    const described = await summarizeModel(folder, 'unnamed', 'imported', name);
-    const kept = await Promise.all([...used].map(async (path) => ({ path, blob: await given.blob(path) })));
-    const id = `${slugOf(described.name)}-${(await fingerprint(kept)).slice(0, 8)}`;
-    const summary = { ...described, id };
-    if (!(await this.#store.has(id))) await this.#store.save(summary, kept, options);
-    return summary;
+    const { folder: recorded, used } = recordUse(given);
+    const converted = await convertModel(recorded);
+    const { folder, overflowed } = converted;
+    if (!converted.large) await check(folder);
+    const described = await summarizeModel(folder, 'unnamed', 'imported', folderNameOf(files));
+    const read = await Promise.all([...used].map(async (path) => ({ path, blob: await given.blob(path) })));
+    options.signal?.throwIfAborted();
+    const summary = {
+      ...described,
+      id: `${slugOf(described.name)}-${(await fingerprint(read)).slice(0, 8)}`,
+    };
+    if ((await this.#store.has(summary.id)) || this.#visiting.has(summary.id)) {
+      return (await this.open(summary.id)).summary;
+    }
+    try {
+      const finish = (kept: ModelSummary): ModelSummary => withOverflow(kept, overflowed);
+      return await this.#store.save(summary, converted.files, { ...options, finish });
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      const visiting = withNote(
+        withOverflow(summary, overflowed),
+        `Kept for this visit only, and read from your files. ${error.message}`,
+      );
+      this.#visiting.set(summary.id, { folder, summary: visiting });
+      return visiting;
+    }
   }
 
   /** @throws InvalidInputError for the bundled model, ModelNotFoundError */
@@ -78,6 +101,7 @@ export class ModelLibrary {
     if (id === BUNDLED_MODEL_ID) {
       throw new InvalidInputError('The model that comes with the studio cannot be removed.');
     }
+    if (this.#visiting.delete(id)) return;
     if (!(await this.#store.remove(id))) {
       throw new ModelNotFoundError(`There is no model "${id}" in this browser to remove.`);
     }
@@ -111,6 +135,20 @@ export class ModelLibrary {
       summary: await summarizeModel(folder, BUNDLED_MODEL_ID, 'bundled', name ?? 'Default model'),
     };
   }
+}
+
+function withNote(summary: ModelSummary, note: string): ModelSummary {
+  return { ...summary, description: [note, summary.description].filter(Boolean).join(' ') };
+}
+
+/** Says which tensors stay float32 because half precision ends at 65504. */
+function withOverflow(summary: ModelSummary, overflowed: ReadonlySet<string>): ModelSummary {
+  if (overflowed.size === 0) return summary;
+  const names = [...overflowed].slice(0, 3).join(', ');
+  return withNote(
+    { ...summary, precision: 'mixed' },
+    `${overflowed.size} tensors are too large for float16 and stay float32 (${names}).`,
+  );
 }
 
 function checkedFiles(files: readonly ModelFile[]): readonly ModelFile[] {

@@ -14,6 +14,16 @@ import type { KeyValueStore, StoreKey } from './key-value-store';
 const CHUNK_BYTES = 64 * 2 ** 20;
 const SCHEMA_VERSION = 1;
 
+/** A file that is kept: as it is, or written part by part by `write`, which returns what belongs before its parts. */
+export type FileToKeep =
+  | { readonly path: string; readonly blob: Blob }
+  | {
+      readonly path: string;
+      /** About how many bytes it will have, for the progress. */
+      readonly expectedBytes: number;
+      readonly write: (put: (bytes: Uint8Array) => Promise<void>) => Promise<Uint8Array<ArrayBuffer>>;
+    };
+
 interface StoredFile {
   readonly path: string;
   readonly size: number;
@@ -56,13 +66,13 @@ export class ModelStore {
    */
   async save(
     summary: ModelSummary,
-    files: readonly { path: string; blob: Blob }[],
-    options: JobOptions<LoadProgress> = {},
-  ): Promise<void> {
-    await alone(async () => {
+    files: readonly FileToKeep[],
+    { finish = (kept) => kept, ...options }: SaveOptions = {},
+  ): Promise<ModelSummary> {
+    return alone(async () => {
       await this.#sweep();
       try {
-        await this.#write(summary, files, options);
+        return await this.#write(summary, files, options, finish);
       } catch (error) {
         await this.#sweep().catch(() => {}); // the first error says what happened
         throw error;
@@ -72,27 +82,34 @@ export class ModelStore {
 
   async #write(
     summary: ModelSummary,
-    files: readonly { path: string; blob: Blob }[],
+    files: readonly FileToKeep[],
     { signal, onProgress }: JobOptions<LoadProgress>,
-  ): Promise<void> {
-    const totalBytes = files.reduce((sum, { blob }) => sum + blob.size, 0);
+    finish: (summary: ModelSummary) => ModelSummary,
+  ): Promise<ModelSummary> {
+    const totalBytes = files.reduce(
+      (sum, file) => sum + ('blob' in file ? file.blob.size : file.expectedBytes),
+      0,
+    );
     let loadedBytes = 0;
-    for (const { path, blob } of files) {
-      for (let index = 0; index < chunkCountOf(blob); index++) {
+    const stored: StoredFile[] = [];
+    for (const file of files) {
+      const keep = async (index: number, bytes: readonly BlobPart[]): Promise<number> => {
         signal?.throwIfAborted();
-        // A copy: the file itself may be changed or taken away (a USB stick) while it is being kept.
-        const bytes = await blob.slice(index * CHUNK_BYTES, (index + 1) * CHUNK_BYTES).arrayBuffer();
-        await this.#values.set(chunkKey(summary.id, path, index), new Blob([bytes]));
-        loadedBytes += bytes.byteLength;
-        onProgress?.({ loadedBytes, totalBytes, label: `Keeping ${path}` });
-      }
+        const chunk = new Blob([...bytes]);
+        await this.#values.set(chunkKey(summary.id, file.path, index), chunk);
+        loadedBytes = Math.min(totalBytes, loadedBytes + chunk.size);
+        onProgress?.({ loadedBytes, totalBytes, label: `Keeping ${file.path}` });
+        return chunk.size;
+      };
+      stored.push({
+        path: file.path,
+        ...('blob' in file ? await copy(file.blob, keep) : await stream(file.write, keep)),
+      });
     }
-    const record: ModelRecord = {
-      schemaVersion: SCHEMA_VERSION,
-      summary,
-      files: files.map(({ path, blob }) => ({ path, size: blob.size, chunkCount: chunkCountOf(blob) })),
-    };
+    const finished = finish(summary);
+    const record: ModelRecord = { schemaVersion: SCHEMA_VERSION, summary: finished, files: stored };
     await this.#values.set([summary.id, 'complete'], record);
+    return finished;
   }
 
   async has(id: string): Promise<boolean> {
@@ -134,6 +151,53 @@ export class ModelStore {
   }
 }
 
+export interface SaveOptions extends JobOptions<LoadProgress> {
+  /** Last words on the model, once all its files are written and before it exists. */
+  readonly finish?: (summary: ModelSummary) => ModelSummary;
+}
+
+/** Keeps chunk `index`; returns its size. */
+type KeepChunk = (index: number, bytes: readonly BlobPart[]) => Promise<number>;
+type Kept = Omit<StoredFile, 'path'>;
+
+/** The bytes are copied: the file itself may be changed or taken away (a USB stick) while it is being kept. */
+async function copy(blob: Blob, keep: KeepChunk): Promise<Kept> {
+  const chunkCount = Math.ceil(blob.size / CHUNK_BYTES);
+  for (let index = 0; index < chunkCount; index++) {
+    await keep(index, [await blob.slice(index * CHUNK_BYTES, (index + 1) * CHUNK_BYTES).arrayBuffer()]);
+  }
+  return { size: blob.size, chunkCount };
+}
+
+/** Parts are gathered to chunks; chunk 0 is what belongs before them, and comes last. */
+async function stream(
+  write: (put: (bytes: Uint8Array) => Promise<void>) => Promise<Uint8Array<ArrayBuffer>>,
+  keep: KeepChunk,
+): Promise<Kept> {
+  let size = 0;
+  let index = 1;
+  let waiting: Uint8Array<ArrayBuffer>[] = [];
+  let waitingBytes = 0;
+  const flush = async (): Promise<void> => {
+    if (waitingBytes === 0) return;
+    size += await keep(index++, waiting);
+    waiting = [];
+    waitingBytes = 0;
+  };
+  const head = await write(async (bytes) => {
+    for (let start = 0; start < bytes.byteLength; ) {
+      const end = Math.min(bytes.byteLength, start + CHUNK_BYTES - waitingBytes);
+      waiting.push(bytes.slice(start, end));
+      waitingBytes += end - start;
+      start = end;
+      if (waitingBytes === CHUNK_BYTES) await flush();
+    }
+  });
+  await flush();
+  size += await keep(0, [head]);
+  return { size, chunkCount: index };
+}
+
 /** Records of another version are of a newer studio: left alone, and not shown. */
 function isRecord(value: unknown): value is ModelRecord {
   return (
@@ -146,10 +210,6 @@ function isRecord(value: unknown): value is ModelRecord {
 
 function chunkKey(id: string, path: string, index: number): StoreKey {
   return [id, 'file', path, index];
-}
-
-function chunkCountOf(blob: Blob): number {
-  return Math.ceil(blob.size / CHUNK_BYTES);
 }
 
 /** Runs `action` while no other tab writes: the sweep of one would take the other's chunks for orphans. */

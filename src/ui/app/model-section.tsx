@@ -1,4 +1,4 @@
-import { type DragEvent, useRef, useState } from 'react';
+import { type ChangeEvent, type DragEvent, useRef, useState } from 'react';
 import type { ModelSummary } from '../../engine/protocol';
 import { Button, IconButton } from '../components/button';
 import { Dialog } from '../components/dialog';
@@ -97,13 +97,20 @@ function ModelRow({ model, onRemove }: { readonly model: ModelSummary; readonly 
   );
 }
 
-/** A diffusers folder, chosen or dropped. */
+/** A diffusers folder or Tango's published files, chosen or dropped. */
 function ImportArea() {
   const job = useModels((state) => state.job);
   const importFiles = useModels((state) => state.importFiles);
   const cancel = useModels((state) => state.cancel);
   const input = useRef<HTMLInputElement>(null);
+  const filesInput = useRef<HTMLInputElement>(null);
   const [over, setOver] = useState(false);
+
+  function onChosen({ currentTarget }: ChangeEvent<HTMLInputElement>): void {
+    const files = filesOfInput(currentTarget.files);
+    currentTarget.value = '';
+    if (files.length > 0) void importFiles(files);
+  }
 
   function onDrop(event: DragEvent): void {
     event.preventDefault();
@@ -135,17 +142,23 @@ function ImportArea() {
       onDrop={onDrop}
     >
       <p>
-        Drop a diffusers folder here: <code>model_index.json</code> with its component folders, weights as
-        safetensors.
+        Drop a diffusers folder here (<code>model_index.json</code> with its component folders), or Tango’s
+        published files: <code>pytorch_model_main.bin</code>, <code>pytorch_model_vae.bin</code>, their{' '}
+        <code>.json</code> configs, and <code>tokenizer.json</code> of google/flan-t5-large.
       </p>
-      <Button
-        size="small"
-        icon={<Icon name="folder" />}
-        disabled={job !== null}
-        onClick={() => input.current?.click()}
-      >
-        Choose a folder…
-      </Button>
+      <div className={styles.tools}>
+        <Button
+          size="small"
+          icon={<Icon name="folder" />}
+          disabled={job !== null}
+          onClick={() => input.current?.click()}
+        >
+          Choose a folder…
+        </Button>
+        <Button size="small" disabled={job !== null} onClick={() => filesInput.current?.click()}>
+          Choose files…
+        </Button>
+      </div>
       <input
         ref={input}
         type="file"
@@ -153,12 +166,9 @@ function ImportArea() {
         aria-label="Model folder"
         multiple
         {...{ webkitdirectory: '' }}
-        onChange={(event) => {
-          const files = filesOfInput(event.currentTarget.files);
-          event.currentTarget.value = '';
-          if (files.length > 0) void importFiles(files);
-        }}
+        onChange={onChosen}
       />
+      <input ref={filesInput} type="file" hidden aria-label="Model files" multiple onChange={onChosen} />
     </fieldset>
   );
 }
