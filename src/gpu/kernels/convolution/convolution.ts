@@ -7,9 +7,8 @@ import type { WeightTensor } from '../../weight-tensor';
 import { defineKernel } from '../common/define-kernel';
 import { requireTrainable, type WeightFormat, weightFormat, weightValues } from '../common/weight-values';
 import { deferProduct } from '../product/product';
-import type { ProductGeometry } from '../product/product-program';
 import { filterGradient, inputGradient } from './convolution-gradients';
-import { type ConvolutionGeometry, convolve } from './convolve';
+import { type ConvolutionGeometry, convolve, productGeometry } from './convolve';
 
 interface ConvolutionInputs {
   readonly x: tf.Tensor; // [B, H, W, Cin]
@@ -29,27 +28,10 @@ const convolutionKernel = defineKernel<ConvolutionInputs, ConvolutionAttributes>
   name: 'Convolution',
   forward: ({ x, weight, bias }, attributes) =>
     convolve(x as tf.Tensor4D, filterOf(weight, attributes), bias, attributes),
-  onWebGpu: ({ x, weight, bias }, { filterShape, strides, dilations, padding }) => {
-    const [kh, kw, inChannels, outChannels] = filterShape;
-    const [batch, ...inSize] = x.shape.slice(0, 3) as [number, number, number];
-    const outSize = inSize.map((size, axis) => {
-      const [before, after] = padding[axis as 0 | 1];
-      const reach = dilations[axis as 0 | 1] * (filterShape[axis as 0 | 1] - 1) + 1;
-      return Math.floor((size + before + after - reach) / strides[axis as 0 | 1]) + 1;
-    }) as [number, number];
-    const geometry: ProductGeometry = {
-      batch,
-      inSize: inSize as [number, number],
-      outSize,
-      inChannels,
-      outChannels,
-      taps: [kh, kw],
-      strides,
-      dilations,
-      before: [padding[0][0], padding[1][0]],
-      upsample: 0,
-    };
-    return deferProduct(x, weight, bias, geometry, [batch, ...outSize, outChannels]);
+  onWebGpu: ({ x, weight, bias }, attributes) => {
+    const geometry = productGeometry(x.shape, attributes);
+    const shape = [geometry.batch, ...geometry.outSize, geometry.outChannels];
+    return deferProduct(x, weight, bias, geometry, shape);
   },
   gradients: (dy, { x, weight }, attributes) => ({
     x: () => inputGradient(dy as tf.Tensor4D, x.shape, filterOf(weight, attributes), attributes),
