@@ -1,4 +1,4 @@
-import type { JobOptions, ModelFile } from './protocol';
+import type { JobOptions, ModelFile } from './protocol-jobs';
 
 /** Fine-tuning as the page and scripts see it: types only. */
 

@@ -4,7 +4,10 @@
  * implement it too. Tensors cross in PyTorch order (NCHW).
  */
 
+import type { JobOptions, ModelFile } from './protocol-jobs';
 import type { TrainApi } from './protocol-training';
+
+export type { JobOptions, ModelFile } from './protocol-jobs';
 
 export type BackendName = 'webgpu' | 'wasm';
 /** `auto` takes WebGPU when an adapter is there, else WebAssembly. */
@@ -58,12 +61,6 @@ export interface ModelSummary {
   readonly sampleRateHz: number;
   readonly minDurationSeconds: number;
   readonly maxDurationSeconds: number;
-}
-
-/** A file of a model folder; `path` is relative to the folder (`unet/config.json`). */
-export interface ModelFile {
-  readonly path: string;
-  readonly blob: Blob;
 }
 
 export interface GenerateRequest {
@@ -157,11 +154,6 @@ export interface GenerateProgress {
   readonly preview?: MelSpectrogram;
   /** A take that has just been finished. */
   readonly sound?: Sound;
-}
-
-export interface JobOptions<P> {
-  readonly onProgress?: (progress: P) => void;
-  readonly signal?: AbortSignal;
 }
 
 export interface LoadProgress {
