@@ -44,8 +44,9 @@ export default defineConfig({
         test: {
           name: 'browser',
           include: ['src/**/*.gpu.test.ts'],
-          testTimeout: 180_000,
-          hookTimeout: 120_000,
+          // A gradient on SwiftShader compiles some hundred shaders; on a busy machine that is minutes.
+          testTimeout: 480_000,
+          hookTimeout: 240_000,
           fileParallelism: false,
           browser: {
             enabled: true,
