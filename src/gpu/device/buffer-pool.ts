@@ -7,6 +7,10 @@ const DEFAULT_IDLE_LIMIT_BYTES = 256 * 2 ** 20;
  * GPU buffers of tfjs's backend, kept by exact size and usage for reuse as tfjs's own manager does, which however
  * keeps every idle buffer forever. This one destroys the longest idle when they pass a limit, gives all back on
  * `trim`, and knows the peak.
+ *
+ * An idle buffer may still be named by commands that are encoded and not submitted (a copy into a tensor that was
+ * disposed at once), and a submit with a destroyed buffer is refused. So `shrink` and `trim` are for the moment after
+ * a submit, and releasing alone destroys nothing that can be reused.
  */
 export class BufferPool extends BufferManager {
   /** The most bytes that have been allocated at once. */
@@ -55,7 +59,6 @@ export class BufferPool extends BufferManager {
     if (idle) idle.push(buffer);
     else this.#idle.set(key, [buffer]);
     this.#idleOrder.add(buffer);
-    this.#shrinkIdleTo(this.#idleLimitBytes);
   }
 
   override getNumUsedBuffers(): number {
@@ -64,6 +67,11 @@ export class BufferPool extends BufferManager {
 
   override getNumFreeBuffers(): number {
     return this.#idleOrder.size;
+  }
+
+  /** Destroys the longest idle until the others are within the limit. */
+  shrink(): void {
+    this.#shrinkIdleTo(this.#idleLimitBytes);
   }
 
   /** Destroys every idle buffer. */

@@ -1,3 +1,4 @@
+import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type ComputeDevice, currentPlatform, openDevice } from '.';
@@ -77,6 +78,22 @@ describe('the WebGPU device', () => {
     expect(after.gpuBytesReserved).toBeGreaterThan(0);
     device.trim();
     expect(device.memory()).toMatchObject({ gpuBytesReserved: 0, gpuBytesPeak: after.gpuBytesPeak });
+  });
+
+  it('gives back what encoded commands still name only after they are submitted', async () => {
+    const device = await open('webgpu');
+    const backend = tf.backend() as WebGPUBackend;
+    const upload = (): void => {
+      const tensor = tf.ones([64]);
+      backend.uploadToGPU(tensor.dataId);
+      tensor.dispose();
+    };
+    upload(); // leaves an idle buffer, which the next upload fills by an encoded copy
+    upload();
+    device.trim();
+    await device.finish();
+    expect(device.takeError()).toBeNull();
+    expect(device.memory().gpuBytesReserved).toBe(0);
   });
 
   it('tells a lost device from one that was disposed', async () => {

@@ -53,6 +53,17 @@ export async function openWebGpuDevice(adapter: GPUAdapter, reason: string): Pro
   const backend = new WebGPUBackend(device, adapter.info);
   const pool = new BufferPool(device);
   backend.bufferManager = pool;
+  const submitQueue = backend.submitQueue;
+  backend.submitQueue = () => {
+    submitQueue.call(backend);
+    pool.shrink();
+  };
+  /** Hands over what is encoded. */
+  function submit(): void {
+    backend.ensureCommandEncoderReady();
+    backend.endComputePassEncoder();
+    backend.submitQueue();
+  }
   if (tf.findBackendFactory('webgpu')) tf.removeBackend('webgpu');
   tf.registerBackend('webgpu', () => backend);
   await tf.setBackend('webgpu');
@@ -82,16 +93,17 @@ export async function openWebGpuDevice(adapter: GPUAdapter, reason: string): Pro
       gpuBytesPeak: pool.peakBytes,
       wasmHeapBytes: 0,
     }),
-    trim: () => pool.trim(),
+    trim() {
+      submit();
+      pool.trim();
+    },
     takeError() {
       const error = firstError;
       firstError = null;
       return error;
     },
     async finish() {
-      backend.ensureCommandEncoderReady();
-      backend.endComputePassEncoder();
-      backend.submitQueue();
+      submit();
       await device.queue.onSubmittedWorkDone();
     },
     dispose() {
