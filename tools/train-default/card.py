@@ -112,8 +112,8 @@ Sounds: {', '.join(c.name.replace('_', ' ') for c in CLASSES)}.
 
 ## Measured
 {metrics['captions']} held-out captions (the {len(held_out)} pairs of classes in them never occur together in training),
-DPM-Solver++ {STEPS} steps, guidance {GUIDANCE:g}, 5.12 s, the f16 weights of this folder computed in f32 (UNet activations
-in bf16). The judge is an independent classifier: own seed, own renderings, audio only, ordinary augmentation (gain,
+DPM-Solver++ {STEPS} steps, guidance {GUIDANCE:g}, 5.12 s, the f16 weights of this folder computed in f32.
+The judge is an independent classifier: own seed, own renderings, audio only, ordinary augmentation (gain,
 tilt, noise, masked bands and times), never shown a codec or a generated sound. Ground truth is rendered from sources
 held out of training. On simultaneous events the judge itself is weak (see its ground truth). Script: `tools/train-default/evaluate.py`; all figures: `metrics.json`.
 
@@ -150,7 +150,8 @@ A UNet pass takes 1.35 GFLOP for 5.12 s (latents 16 x 64 x 8), the VAE's decoder
 ## Spectrograms
 {chr(10).join(pictures(work, out, seed))}
 
-Made by `python tools/train-default/train.py all --work DIR --seed {seed}`.
+Made stage by stage with `tools/train-default/train.py`, seed {seed}, in two rounds: from nothing, then from that checkpoint
+(`--from`) with the sounds and losses as they are now. `train.py all --work DIR --seed {seed}` runs every stage from nothing.
 """
     (out / "README.md").write_text(text)
     (out / "LICENSES.md").write_text(LICENSES)

@@ -10,8 +10,10 @@ CLIPS = {
 }
 # How many clips of each length the UNet learns from.
 LATENTS = {512: 9000, 1024: 500, 256: 1000, 128: 600}
-# Core minutes (processor time) of training per stage, as the shipped checkpoint had them; more is better everywhere,
-# most of all for the vocoder (whose discriminators come in after `vocoder_spectral`) and for the decoder.
-MINUTES = {"vae": 26, "decoder": 0, "vocoder": 85, "vocoder_spectral": 24, "text": 9, "unet": 45, "classifier": 18}
+# Core minutes (processor time) of training per stage; more is better everywhere, most of all for the UNet and the vocoder
+# (whose discriminators come in after `vocoder_spectral`). The shipped checkpoint had two rounds: vae 15, vocoder 43,
+# text 9, unet 27 with bf16 instructions; then from there, without them, vae 26, vocoder 69, unet 30 and these rates:
+# vae 0.5, vocoder 0.35, unet 0.6.
+MINUTES = {"vae": 40, "decoder": 0, "vocoder": 110, "vocoder_spectral": 50, "text": 9, "unet": 60, "classifier": 12}
 # From this share of the vocoder's budget on, half of its input mels come from the VAE.
 VOCODER_FINETUNE_FROM = 0.6
