@@ -18,7 +18,7 @@ test('an empty and an endless prompt are refused in words; odd ones are taken', 
   await expect(promptField(page)).toHaveAttribute('aria-invalid', 'true');
   await expect(page.getByText(/100[,.\s]?000/).first()).toBeVisible();
 
-  await promptField(page).fill('a dog barks, '.repeat(300));
+  await promptField(page).fill('q9 '.repeat(600));
   await generate(page);
   await expect(page.getByText('The end of the prompt was not heard')).toBeVisible();
 

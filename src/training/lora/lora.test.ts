@@ -34,9 +34,11 @@ const PEFT_FOLDER = {
 };
 /**
  * Absolute. Both predictions are float32 here, and β / 2 = 1000 times the last bit of an error of one (1.2e-7) is 1.2e-4;
- * losses.test.ts, where the reference is given, holds 1e-5.
+ * losses.test.ts, where the reference is given, holds 1e-5. Shaders add in another order than wasm: 1.5e-4 was measured.
  */
-const LOSS_TOLERANCE = 1e-4;
+const LOSS_TOLERANCE = { wasm: 1e-4, webgpu: 2e-4 };
+/** Of the weights after three steps, of their RMS; measured on WebGPU: 1.2e-4, from gradients that differ as above. */
+const STEPS_TOLERANCE = { wasm: 1e-4, webgpu: 2e-4 };
 
 function configOf(fixture: Fixture): LoraConfig {
   return {
@@ -104,7 +106,7 @@ function dpo(fixture: Fixture, unet: UNet2DConditionModel, adapter: LoraAdapter)
 const gradientsOf = (fixture: Fixture, unet: UNet2DConditionModel, adapter: LoraAdapter) =>
   tf.valueAndGrads(() => dpo(fixture, unet, adapter))(adapter.weights.map(({ tensor }) => tensor));
 
-forEachBackend('LoRA', () => {
+forEachBackend('LoRA', (backend) => {
   it.each(Object.entries(FIXTURES))('%s: first values are those of PEFT', async (_, fixture) => {
     const { unet, root } = await loadUNet(fixture);
     const adapter = LoraAdapter.create(unet.linears(), configOf(fixture), fixture.metadata('lora_seed'));
@@ -136,7 +138,9 @@ forEachBackend('LoRA', () => {
     prediction.dispose();
 
     const { value, grads } = gradientsOf(fixture, unet, adapter);
-    expect(Math.abs((await value.data())[0]! - fixture.values('dpo').data[0]!)).toBeLessThan(LOSS_TOLERANCE);
+    expect(Math.abs((await value.data())[0]! - fixture.values('dpo').data[0]!)).toBeLessThan(
+      LOSS_TOLERANCE[backend],
+    );
     for (const [i, weight] of adapter.weights.entries()) {
       const gradient = tf.tidy(() => tf.transpose(required(grads[i], weight.name)));
       const expected = fixture.values(`gradient.base_model.model.${weight.name}`);
@@ -161,7 +165,7 @@ forEachBackend('LoRA', () => {
     for (let step = 0; step < 3; step += 1) {
       const { value, grads } = gradientsOf(fixture, unet, adapter);
       expect(Math.abs((await value.data())[0]! - fixture.values('losses').data[step]!)).toBeLessThan(
-        LOSS_TOLERANCE,
+        LOSS_TOLERANCE[backend],
       );
       const sum = new GradientSum();
       sum.add(grads, 1);
@@ -179,7 +183,7 @@ forEachBackend('LoRA', () => {
       await expectClose(
         required(ours.get(name), name),
         { shape, data },
-        { relativeToRms: 1e-4, label: name },
+        { relativeToRms: STEPS_TOLERANCE[backend], label: name },
       );
       const before = required(tensorsOf(fixture, 'weights').get(name), name).data;
       changed.push(Math.max(...data.map((value, i) => Math.abs(value - before[i]!))));
