@@ -114,6 +114,10 @@ export interface TrainApi {
   remove(runId: string): Promise<void>;
   /** adapter_model.safetensors and adapter_config.json (PEFT), pytorch_lora_weights.safetensors (diffusers). */
   exportAdapter(runId: string): Promise<readonly ModelFile[]>;
-  /** Keeps PEFT's two files for a model; default: the one in use. */
+  /**
+   * Keeps a LoRA for a model; default: the one in use. PEFT's two files, or one file with the names of diffusers or
+   * kohya.
+   * @throws StateDictError when it is of another model, naming the layers and the nearest ones of this model
+   */
   importAdapter(files: readonly ModelFile[], modelId?: string): Promise<TrainRun>;
 }

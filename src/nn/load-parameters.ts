@@ -1,7 +1,8 @@
 import { shapesEqual } from '../common/assert';
 import { StateDictError, WeightsFormatError } from '../common/errors';
-import { bfloat16ToNumber, float16Bits, float16Table } from '../common/float16';
+import { float16Bits, float16Table } from '../common/float16';
 import { backendKeepsFloat16, float16WeightTensor, float32WeightTensor } from '../gpu/weight-tensor';
+import { float32Values } from '../weights/float32-values';
 import type { RawTensor, StateDict } from '../weights/state-dict';
 import { copyToLayout } from './layout';
 import type { Parameter } from './parameter';
@@ -127,32 +128,4 @@ function notFinite(name: string): WeightsFormatError {
 function uint16Values(raw: RawTensor): Uint16Array {
   const bytes = raw.bytes.byteOffset % 2 === 0 ? raw.bytes : raw.bytes.slice();
   return new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2);
-}
-
-function float32Values(raw: RawTensor): Float32Array {
-  const bytes = raw.bytes.byteOffset % 8 === 0 ? raw.bytes : raw.bytes.slice();
-  switch (raw.dtype) {
-    case 'F32':
-      return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
-    case 'F64':
-      return Float32Array.from(new Float64Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 8));
-    case 'F16': {
-      const table = float16Table();
-      return decoded(uint16Values(raw), (bits) => table[bits]!);
-    }
-    case 'BF16':
-      return decoded(uint16Values(raw), bfloat16ToNumber);
-    default:
-      throw new StateDictError(
-        `Expected floating-point values in "${raw.name}", got ${raw.dtype}. Quantised checkpoints are not supported; ` +
-          'use the float16 or float32 one.',
-      );
-  }
-}
-
-/** A loop: `Float32Array.from` with a function takes 30 times as long. */
-function decoded(words: Uint16Array, decode: (bits: number) => number): Float32Array {
-  const values = new Float32Array(words.length);
-  for (let i = 0; i < words.length; i += 1) values[i] = decode(words[i]!);
-  return values;
 }

@@ -1,4 +1,5 @@
 import { formatShape, shapesEqual } from '../common/assert';
+import { nearestNames } from '../common/nearest-names';
 import type { StateDict } from '../weights/state-dict';
 import type { Parameter } from './parameter';
 
@@ -23,7 +24,10 @@ export function describeMismatches(
     const entry = stateDict.entry(parameter.name);
     const shape = formatShape(parameter.torchShape);
     if (!entry) {
-      const near = nearestNames(parameter.name, unexpected, stateDict, parameter.torchShape);
+      // The same shape counts as much as a part of the name.
+      const near = nearestNames(parameter.name, unexpected, (candidate) =>
+        shapesEqual(stateDict.entry(candidate)?.shape ?? [], parameter.torchShape) ? 1 : 0,
+      );
       missing.push(`"${parameter.name}" ${shape}${near.length ? ` (nearest: ${near.join(', ')})` : ''}`);
     } else if (!shapesEqual(entry.shape, parameter.torchShape)) {
       misshapen.push(`"${parameter.name}" should be ${shape}, got ${formatShape(entry.shape)}`);
@@ -49,25 +53,4 @@ function section(title: string, lines: readonly string[]): string | null {
   const shown = lines.slice(0, MAX_LINES).join(', ');
   const rest = lines.length > MAX_LINES ? ` and ${lines.length - MAX_LINES} more` : '';
   return `${lines.length} ${title}: ${shown}${rest}`;
-}
-
-/** Up to three unexpected names that share most with the missing one; the same shape counts as much as a segment. */
-function nearestNames(
-  name: string,
-  candidates: readonly string[],
-  stateDict: StateDict,
-  torchShape: readonly number[],
-): readonly string[] {
-  const segments = new Set(name.split('.'));
-  return candidates
-    .map((candidate) => {
-      const parts = candidate.split('.');
-      const shared = parts.filter((part) => segments.has(part)).length;
-      const sameShape = shapesEqual(stateDict.entry(candidate)?.shape ?? [], torchShape) ? 1 : 0;
-      return { candidate, score: (2 * shared) / (segments.size + parts.length) + sameShape / segments.size };
-    })
-    .filter(({ score }) => score >= 0.5)
-    .sort((a, b) => b.score - a.score)
-    .slice(0, 3)
-    .map(({ candidate }) => `"${candidate}"`);
 }

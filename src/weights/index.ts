@@ -1,3 +1,4 @@
+export { float32Values } from './float32-values';
 export { openSafetensors, type SafetensorsFile } from './formats/safetensors';
 export { openTorchCheckpoint } from './formats/torch-checkpoint';
 export { writeSafetensors } from './formats/write-safetensors';

@@ -1,6 +1,7 @@
 import { elementCount } from '../common/assert';
 import { WeightsFormatError } from '../common/errors';
-import { bfloat16ToNumber, float16Bits, float16Table } from '../common/float16';
+import { float16Bits } from '../common/float16';
+import { aligned, float32Values } from './float32-values';
 import { BYTES_PER_ELEMENT, noSuchTensor, type RawTensor, type StateDict } from './state-dict';
 
 const LARGEST_FLOAT16 = 65504;
@@ -56,7 +57,8 @@ function rawOf(raw: RawTensor, dtype: 'F16' | 'F32', words: Float32Array | Uint1
 }
 
 function checkedHalves(raw: RawTensor): RawTensor {
-  const halves = new Uint16Array(aligned(raw).buffer);
+  const { buffer, byteOffset, byteLength } = aligned(raw);
+  const halves = new Uint16Array(buffer, byteOffset, byteLength / 2);
   if (halves.some((bits) => (bits & 0x7c00) === 0x7c00)) throw notFinite(raw.name);
   return raw;
 }
@@ -76,34 +78,4 @@ function notFinite(name: string): WeightsFormatError {
   return new WeightsFormatError(
     `Expected finite values in "${name}", got NaN or infinity. The checkpoint is damaged, or its training diverged; download it again or use an earlier one.`,
   );
-}
-
-function float32Values(raw: RawTensor): Float32Array {
-  const { buffer, byteOffset } = aligned(raw);
-  switch (raw.dtype) {
-    case 'F32':
-      return new Float32Array(buffer, byteOffset, raw.bytes.byteLength / 4);
-    case 'F64':
-      return Float32Array.from(new Float64Array(buffer, byteOffset, raw.bytes.byteLength / 8));
-    case 'F16':
-    case 'BF16': {
-      const words = new Uint16Array(buffer, byteOffset, raw.bytes.byteLength / 2);
-      const table = float16Table();
-      const values = new Float32Array(words.length);
-      const half = raw.dtype === 'F16';
-      for (let i = 0; i < words.length; i += 1) {
-        values[i] = half ? table[words[i]!]! : bfloat16ToNumber(words[i]!);
-      }
-      return values;
-    }
-    default:
-      throw new WeightsFormatError(
-        `Expected floating-point values in "${raw.name}", got ${raw.dtype}. Quantised checkpoints are not supported; use the float16 or float32 one.`,
-      );
-  }
-}
-
-/** The bytes where typed arrays may begin: a copy when they lie at an odd place of a larger buffer. */
-function aligned({ bytes }: RawTensor): Uint8Array {
-  return bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
 }

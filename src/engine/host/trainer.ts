@@ -1,8 +1,9 @@
 import { InvalidInputError, JobCancelledError, NonFiniteError } from '../../common/errors';
 import type { TangoPipeline } from '../../diffusion/pipelines/tango-pipeline';
 import { ForwardProcess } from '../../training/forward-process';
+import { type AdapterContents, readAdapterFiles, resolveAdapter } from '../../training/lora/adapter-formats';
 import { LoraAdapter } from '../../training/lora/lora-adapter';
-import { type AdapterContents, readAdapterFiles, writeAdapterFiles } from '../../training/lora/peft-format';
+import { writeAdapterFiles } from '../../training/lora/peft-format';
 import {
   type CachedPair,
   type CachedText,
@@ -142,15 +143,18 @@ export class Trainer implements TrainApi {
   }
 
   async importAdapter(files: readonly ModelFile[], modelId = this.#engine.modelId()): Promise<TrainRun> {
-    const contents = await readAdapterFiles(files);
-    const parameterCount = await this.#engine.turn(modelId, undefined, async (pipeline) => {
+    const parsed = await readAdapterFiles(files);
+    const { contents, parameterCount } = await this.#engine.turn(modelId, undefined, async (pipeline) => {
+      const paths = [...pipeline.denoiser.unet.linears().keys()];
+      const contents = resolveAdapter(parsed, paths);
       const adapter = fromContents(contents, pipeline);
+      const { parameterCount } = adapter;
       adapter.dispose();
-      return adapter.weights.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+      return { contents, parameterCount };
     });
     const run: TrainRun = {
       id: crypto.randomUUID(),
-      name: 'Imported adapter',
+      name: parsed.name,
       modelId,
       state: 'imported',
       step: 0,

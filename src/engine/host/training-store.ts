@@ -1,5 +1,5 @@
 import { ModelNotFoundError, StorageError } from '../../common/errors';
-import type { AdapterContents } from '../../training/lora/peft-format';
+import type { AdapterContents } from '../../training/lora/adapter-formats';
 import type { TrainerState, TrainingData } from '../../training/preference-trainer';
 import type { TrainMetrics, TrainRun } from '../protocol-training';
 import type { KeyValueStore } from './key-value-store';

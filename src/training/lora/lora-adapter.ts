@@ -5,7 +5,7 @@ import { TorchGenerator } from '../../common/random';
 import type { Linear } from '../../nn';
 import { copyToLayout } from '../../nn/layout';
 import { TrainableWeight } from '../trainable-weight';
-import { checkLoraConfig, isTarget, type LoraConfig } from './lora-config';
+import { checkLoraConfig, isTarget, type LoraConfig, scaleOf } from './lora-config';
 import { drawLoraDown, peftOrder } from './lora-initial-weights';
 import { LoraLayer } from './lora-layer';
 
@@ -44,13 +44,14 @@ export class LoraAdapter {
     const drawn = new Map<string, Float32Array>();
     for (const path of peftOrder([...targets.keys()])) {
       const [inFeatures, outFeatures] = sizeOf(targets, path);
-      drawn.set(path, drawLoraDown(generator, config.rank, inFeatures, outFeatures));
+      drawn.set(path, drawLoraDown(generator, scaleOf(path, config).rank, inFeatures, outFeatures));
     }
     return LoraAdapter.#build(targets, config, (path, half) => {
       const [inFeatures, outFeatures] = sizeOf(targets, path);
+      const { rank } = scaleOf(path, config);
       return half === 'lora_A'
-        ? { shape: [config.rank, inFeatures], data: required(drawn.get(path), path) }
-        : { shape: [outFeatures, config.rank], data: new Float32Array(outFeatures * config.rank) };
+        ? { shape: [rank, inFeatures], data: required(drawn.get(path), path) }
+        : { shape: [outFeatures, rank], data: new Float32Array(outFeatures * rank) };
     });
   }
 
@@ -78,8 +79,9 @@ export class LoraAdapter {
     }
     return LoraAdapter.#build(targets, config, (path, half) => {
       const [inFeatures, outFeatures] = sizeOf(targets, path);
+      const { rank } = scaleOf(path, config);
       const tensor = required(tensors.get(`${path}.${half}.weight`), path);
-      const shape = half === 'lora_A' ? [config.rank, inFeatures] : [outFeatures, config.rank];
+      const shape = half === 'lora_A' ? [rank, inFeatures] : [outFeatures, rank];
       if (tensor.shape[0] === shape[0] && tensor.shape[1] === shape[1]) return tensor;
       throw new StateDictError(
         `"${path}.${half}.weight" should be [${shape.join(', ')}] in this model, got [${tensor.shape.join(', ')}]. Use the adapter with the model that it was trained for.`,
@@ -95,7 +97,6 @@ export class LoraAdapter {
     const values = [...targets.keys()].map(
       (path) => [path, valuesOf(path, 'lora_A'), valuesOf(path, 'lora_B')] as const,
     );
-    const scaling = config.alpha / config.rank;
     return new LoraAdapter(
       config,
       new Map(
@@ -104,7 +105,7 @@ export class LoraAdapter {
           new LoraLayer(
             new TrainableWeight(`${path}.lora_A.weight`, transposed(down)),
             new TrainableWeight(`${path}.lora_B.weight`, transposed(up)),
-            scaling,
+            scaleOf(path, config).scaling,
           ),
         ]),
       ),
@@ -175,9 +176,10 @@ function targetsOf(layers: AdaptableLayers, config: LoraConfig): AdaptableLayers
   }
   for (const [path, { weight }] of targets) {
     const narrowest = Math.min(...weight.shape);
-    if (config.rank <= narrowest) continue;
+    const { rank } = scaleOf(path, config);
+    if (rank <= narrowest) continue;
     throw new InvalidInputError(
-      `A rank of ${config.rank} is more than the layer "${path}" is wide: choose 1 to ${narrowest}.`,
+      `A rank of ${rank} is more than the layer "${path}" is wide: choose 1 to ${narrowest}.`,
     );
   }
   return targets;

@@ -8,6 +8,9 @@ export interface LoraConfig {
   readonly alpha: number;
   /** Names of the layers, or ends of their paths: `to_q` means every one. */
   readonly targetModules: readonly string[];
+  /** Layers of another rank or alpha, by the rule of `targetModules`: files of other tools have them. */
+  readonly rankPattern?: Readonly<Record<string, number>>;
+  readonly alphaPattern?: Readonly<Record<string, number>>;
 }
 
 /** The projections of every attention: what Stable Diffusion's LoRA scripts train. */
@@ -16,16 +19,41 @@ export const FEED_FORWARD_TARGETS: readonly string[] = ['ff.net.0.proj', 'ff.net
 
 /** PEFT's rule: the path itself, or its end behind a dot. */
 export function isTarget(path: string, { targetModules }: LoraConfig): boolean {
-  return targetModules.some((target) => path === target || path.endsWith(`.${target}`));
+  return targetModules.some((target) => matches(path, target));
+}
+
+function matches(path: string, target: string): boolean {
+  return path === target || path.endsWith(`.${target}`);
+}
+
+/** The layer's rank, and alpha / rank. */
+export function scaleOf(
+  path: string,
+  config: LoraConfig,
+): { readonly rank: number; readonly scaling: number } {
+  const rank = patternValue(path, config.rankPattern) ?? config.rank;
+  return { rank, scaling: (patternValue(path, config.alphaPattern) ?? config.alpha) / rank };
+}
+
+function patternValue(path: string, pattern: Readonly<Record<string, number>> = {}): number | undefined {
+  return Object.entries(pattern).find(([target]) => matches(path, target))?.[1];
 }
 
 /** @throws InvalidInputError naming the field, what was expected and what came */
-export function checkLoraConfig({ rank, alpha, targetModules }: LoraConfig): void {
-  if (!Number.isSafeInteger(rank) || rank < 1) {
-    throw new InvalidInputError(`The adapter's rank is a whole number of at least 1, but ${rank} came.`);
+export function checkLoraConfig({
+  rank,
+  alpha,
+  targetModules,
+  rankPattern = {},
+  alphaPattern = {},
+}: LoraConfig): void {
+  for (const value of [rank, ...Object.values(rankPattern)]) {
+    if (Number.isSafeInteger(value) && value >= 1) continue;
+    throw new InvalidInputError(`The adapter's rank is a whole number of at least 1, but ${value} came.`);
   }
-  if (!Number.isFinite(alpha) || alpha <= 0) {
-    throw new InvalidInputError(`The adapter's alpha is a number above 0, but ${alpha} came.`);
+  for (const value of [alpha, ...Object.values(alphaPattern)]) {
+    if (Number.isFinite(value) && value > 0) continue;
+    throw new InvalidInputError(`The adapter's alpha is a number above 0, but ${value} came.`);
   }
   if (targetModules.length === 0) {
     throw new InvalidInputError(
@@ -35,8 +63,12 @@ export function checkLoraConfig({ rank, alpha, targetModules }: LoraConfig): voi
 }
 
 /** adapter_config.json, as PEFT's LoraConfig saves it. */
-export function peftConfigJson({ rank, alpha, targetModules }: LoraConfig, baseModel: string): object {
+export function peftConfigJson(
+  { rank, alpha, targetModules, rankPattern = {}, alphaPattern = {} }: LoraConfig,
+  baseModel: string,
+): object {
   return {
+    alpha_pattern: alphaPattern,
     base_model_name_or_path: baseModel,
     bias: 'none',
     fan_in_fan_out: false,
@@ -47,6 +79,7 @@ export function peftConfigJson({ rank, alpha, targetModules }: LoraConfig, baseM
     modules_to_save: null,
     peft_type: 'LORA',
     r: rank,
+    rank_pattern: rankPattern,
     target_modules: [...targetModules],
     task_type: null,
     use_dora: false,
@@ -69,20 +102,32 @@ export function parsePeftConfig(json: unknown): LoraConfig {
   reader.only('use_dora', false);
   reader.only('use_rslora', false);
   reader.only('fan_in_fan_out', false);
-  for (const field of ['rank_pattern', 'alpha_pattern', 'modules_to_save'] as const) {
-    const value: unknown = reader.raw(field);
-    if (value === undefined || value === null || Object.keys(Object(value)).length === 0) continue;
-    reader.refuse(field, 'nothing: one rank and one alpha for all layers');
+  const saved: unknown = reader.raw('modules_to_save');
+  if (saved !== undefined && Object.keys(Object(saved)).length > 0) {
+    reader.refuse('modules_to_save', 'nothing: low-rank weights alone');
   }
   const targets: unknown = reader.raw('target_modules');
   if (!Array.isArray(targets) || !targets.every((target) => typeof target === 'string')) {
     throw new InvalidConfigError('adapter_config.json should have target_modules, a list of layer names.');
   }
+  const rankPattern = patternOf(reader, 'rank_pattern');
+  const alphaPattern = patternOf(reader, 'alpha_pattern');
   const config = {
     rank: reader.integer('r', 8, 1),
     alpha: reader.number('lora_alpha', 8),
     targetModules: [...targets].sort(),
+    ...(rankPattern && { rankPattern }),
+    ...(alphaPattern && { alphaPattern }),
   };
   checkLoraConfig(config);
   return config;
+}
+
+/** PEFT reads the names as regular expressions; those of files that it saved are names of layers. */
+function patternOf(reader: ConfigReader, field: string): Readonly<Record<string, number>> | null {
+  const value: unknown = reader.raw(field) ?? {};
+  const entries = Object.entries(Object(value));
+  const valid = entries.every(([name, number]) => /^[\w.]+$/.test(name) && typeof number === 'number');
+  if (!valid) reader.refuse(field, 'names of layers, each with a number');
+  return entries.length > 0 ? (Object.fromEntries(entries) as Record<string, number>) : null;
 }

@@ -18,9 +18,10 @@ import { ForwardProcess } from '../forward-process';
 import { AdamW } from '../optimizer/adamw';
 import { clipFactor, GradientSum, globalNorm } from '../optimizer/gradients';
 import { linearSchedule } from '../optimizer/linear-schedule';
+import { type AdapterContents, type AdapterFile, readAdapterFiles, resolveAdapter } from './adapter-formats';
 import { LoraAdapter, type LoraTensor } from './lora-adapter';
 import type { LoraConfig } from './lora-config';
-import { type AdapterFile, readAdapterFiles, writeAdapterFiles } from './peft-format';
+import { writeAdapterFiles } from './peft-format';
 
 const FIXTURES = {
   attention: await loadFixture(new URL('../fixtures/lora.safetensors', import.meta.url)),
@@ -215,8 +216,17 @@ forEachBackend('Adapter files', () => {
     ];
   }
 
+  /** For the model whose layers the file names. */
+  async function contentsOf(files: readonly AdapterFile[]): Promise<AdapterContents> {
+    const parsed = await readAdapterFiles(files);
+    return resolveAdapter(
+      parsed,
+      parsed.layers.map(({ name }) => name),
+    );
+  }
+
   it('of PEFT are read', async () => {
-    const { config, tensors } = await readAdapterFiles(await peftFiles());
+    const { config, tensors } = await contentsOf(await peftFiles());
     const fixture = FIXTURES.attention;
     expect({ ...config, targetModules: [...config.targetModules].sort() }).toEqual({
       ...configOf(fixture),
@@ -228,14 +238,14 @@ forEachBackend('Adapter files', () => {
   });
 
   it('are written as PEFT writes them, and as diffusers names them', async () => {
-    const read = await readAdapterFiles(await peftFiles());
+    const read = await contentsOf(await peftFiles());
     const written = writeAdapterFiles(read, 'a model');
     expect(written.map(({ path }) => path)).toEqual([
       'adapter_model.safetensors',
       'adapter_config.json',
       'pytorch_lora_weights.safetensors',
     ]);
-    expect(await readAdapterFiles(written)).toEqual(read);
+    expect(await contentsOf(written)).toEqual(read);
     const theirs = JSON.parse(await (await readBlob(PEFT_FOLDER.config)).text()) as Record<string, unknown>;
     const ours = JSON.parse(await written[1]!.blob.text()) as Record<string, unknown>;
     for (const [field, value] of Object.entries(ours)) {
@@ -257,7 +267,7 @@ forEachBackend('Adapter files', () => {
     const fixture = FIXTURES.attention;
     const { unet, root } = await loadUNet(fixture);
     const layers = unet.linears();
-    const { config, tensors } = await readAdapterFiles(await peftFiles());
+    const { config, tensors } = await contentsOf(await peftFiles());
     const [first] = [...tensors.keys()];
     const without = new Map([...tensors].filter(([name]) => name !== first));
     expect(() => LoraAdapter.fromTensors(layers, config, without)).toThrow(/not of this model: 1 of its/);
@@ -268,7 +278,7 @@ forEachBackend('Adapter files', () => {
     expect(() => LoraAdapter.create(layers, { ...config, targetModules: ['to_z'] }, 0)).toThrow(/to_z/);
     await expect(readAdapterFiles((await peftFiles()).slice(0, 1))).rejects.toThrow(/adapter_config.json/);
     const dora = new Blob([JSON.stringify({ peft_type: 'LORA', use_dora: true, target_modules: ['to_q'] })]);
-    const files = [{ path: 'adapter_config.json', blob: dora }];
+    const files = [(await peftFiles())[0]!, { path: 'run/adapter_config.json', blob: dora }];
     await expect(readAdapterFiles(files)).rejects.toThrow(/use_dora/);
     root.dispose();
   });
