@@ -4,6 +4,7 @@
  * implement it too. Tensors cross in PyTorch order (NCHW).
  */
 
+import type { ClapApi } from './protocol-clap';
 import type { JobOptions, ModelFile } from './protocol-jobs';
 import type { TrainApi } from './protocol-training';
 
@@ -207,6 +208,7 @@ export interface StudioEngine {
   generate(request: GenerateRequest, options?: JobOptions<GenerateProgress>): Promise<readonly Sound[]>;
   readonly stages: StagesApi;
   readonly train: TrainApi;
+  readonly clap: ClapApi;
 }
 
 /** What the client tells the page about the engine's life. */

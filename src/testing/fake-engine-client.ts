@@ -16,6 +16,7 @@ import type {
   StagesApi,
 } from '../engine/protocol';
 import type { TrainApi } from '../engine/protocol-training';
+import { fakeClap } from './fake-clap';
 
 const SAMPLE_RATE_HZ = 16_000;
 
@@ -223,6 +224,7 @@ export function createFakeEngineClient(options: FakeEngineOptions = {}): FakeEng
     generate,
     stages: refusingStages(),
     train: refusingTraining(),
+    clap: fakeClap(),
   };
 }
 

@@ -53,6 +53,14 @@ function engineOf(options: EngineStartOptions): StudioEngine {
       exportAdapter: unused,
       importAdapter: unused,
     },
+    clap: {
+      models: unused,
+      importFiles: unused,
+      remove: unused,
+      score: unused,
+      embedText: unused,
+      embedAudio: unused,
+    },
   };
 }
 

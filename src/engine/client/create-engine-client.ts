@@ -113,6 +113,10 @@ export function createEngineClient(options: EngineClientOptions = {}): EngineCli
         return summary;
       },
     },
+    clap: {
+      ...engine.clap,
+      importFiles: (files, jobOptions) => engine.clap.importFiles(files.map(toModelFile), jobOptions),
+    },
     async generate(request, jobOptions) {
       const sounds = await engine.generate(request, jobOptions);
       modelId = request.modelId ?? modelId;

@@ -8,6 +8,7 @@ import type {
   ModelsApi,
   StudioEngine,
 } from '../protocol';
+import type { ClapApi, ClapModelSummary } from '../protocol-clap';
 
 /** `ModelsApi` that takes a folder as the page gets it, too: Files whose `webkitRelativePath`, else `name`, is the path. */
 export interface ClientModelsApi extends ModelsApi {
@@ -15,6 +16,14 @@ export interface ClientModelsApi extends ModelsApi {
     files: readonly (File | ModelFile)[],
     options?: JobOptions<LoadProgress>,
   ): Promise<ModelSummary>;
+}
+
+/** `ClapApi` that takes a folder as the page gets it, too. */
+export interface ClientClapApi extends ClapApi {
+  importFiles(
+    files: readonly (File | ModelFile)[],
+    options?: JobOptions<LoadProgress>,
+  ): Promise<ClapModelSummary>;
 }
 
 /**
@@ -27,6 +36,7 @@ export interface ClientModelsApi extends ModelsApi {
  */
 export interface EngineClient extends StudioEngine {
   readonly models: ClientModelsApi;
+  readonly clap: ClientClapApi;
   readonly status: EngineStatus;
   /** Calls `listener` on every later change of `status`; returns the function that stops it. */
   subscribe(listener: (status: EngineStatus) => void): () => void;

@@ -17,10 +17,12 @@ import type {
   StagesApi,
   StudioEngine,
 } from '../protocol';
+import type { ClapApi } from '../protocol-clap';
 import { BUNDLED_MODEL_ID } from '../protocol-limits';
 import type { TrainApi } from '../protocol-training';
 import type { EngineEvent, EngineStartOptions } from '../rpc/methods';
 import { asStudioError } from '../rpc/wire-error';
+import { ClapScorer } from './clap-scorer';
 import { generateTakes } from './generate-takes';
 import { JobQueue } from './job-queue';
 import { openKeyValueStore } from './key-value-store';
@@ -53,6 +55,7 @@ export class EngineHost implements StudioEngine {
   readonly models: ModelsApi;
   readonly stages: StagesApi;
   readonly train: TrainApi;
+  readonly clap: ClapApi = new ClapScorer();
 
   readonly #library: ModelLibrary;
   readonly #trainer: Trainer;

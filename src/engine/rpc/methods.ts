@@ -11,6 +11,15 @@ import type {
   StagesApi,
   StudioEngine,
 } from '../protocol';
+import type {
+  ClapAudioRequest,
+  ClapEmbeddings,
+  ClapModelSummary,
+  ClapProgress,
+  ClapScore,
+  ClapScoreRequest,
+  ClapTextRequest,
+} from '../protocol-clap';
 import type { TrainApi, TrainMetrics, TrainProgress, TrainRequest, TrainRun } from '../protocol-training';
 import type { WireResult } from './wire-error';
 
@@ -47,6 +56,12 @@ export interface EngineMethods {
   'train.remove': Method<[string], void>;
   'train.exportAdapter': Method<[string], readonly ModelFile[]>;
   'train.importAdapter': Method<Parameters<TrainApi['importAdapter']>, TrainRun>;
+  'clap.models': Method<[], readonly ClapModelSummary[]>;
+  'clap.importFiles': Method<[readonly ModelFile[]], ClapModelSummary, LoadProgress>;
+  'clap.remove': Method<[string], void>;
+  'clap.score': Method<[ClapScoreRequest], readonly (readonly ClapScore[])[], ClapProgress>;
+  'clap.embedText': Method<[ClapTextRequest], ClapEmbeddings, ClapProgress>;
+  'clap.embedAudio': Method<[ClapAudioRequest], ClapEmbeddings, ClapProgress>;
 }
 export type EngineMethod = keyof EngineMethods;
 
@@ -59,7 +74,7 @@ export type EngineHandlers = {
 
 /** Calls by name → calls of the engine. */
 export function handlersOf(engine: StudioEngine): EngineHandlers {
-  const { models, stages, train } = engine;
+  const { models, stages, train, clap } = engine;
   return {
     info: () => engine.info(),
     setBackend: ([choice]) => engine.setBackend(choice),
@@ -82,6 +97,12 @@ export function handlersOf(engine: StudioEngine): EngineHandlers {
     'train.remove': ([runId]) => train.remove(runId),
     'train.exportAdapter': ([runId]) => train.exportAdapter(runId),
     'train.importAdapter': (args) => train.importAdapter(...args),
+    'clap.models': () => clap.models(),
+    'clap.importFiles': ([files], options) => clap.importFiles(files, options),
+    'clap.remove': ([id]) => clap.remove(id),
+    'clap.score': ([request], options) => clap.score(request, options),
+    'clap.embedText': ([request], options) => clap.embedText(request, options),
+    'clap.embedAudio': ([request], options) => clap.embedAudio(request, options),
   };
 }
 
@@ -120,6 +141,14 @@ export function engineFrom(invoke: Invoke): StudioEngine {
       remove: (runId) => invoke('train.remove', [runId]),
       exportAdapter: (runId) => invoke('train.exportAdapter', [runId]),
       importAdapter: (...args) => invoke('train.importAdapter', args),
+    },
+    clap: {
+      models: () => invoke('clap.models', []),
+      importFiles: (files, options) => invoke('clap.importFiles', [files], options),
+      remove: (id) => invoke('clap.remove', [id]),
+      score: (request, options) => invoke('clap.score', [request], options),
+      embedText: (request, options) => invoke('clap.embedText', [request], options),
+      embedAudio: (request, options) => invoke('clap.embedAudio', [request], options),
     },
   };
 }

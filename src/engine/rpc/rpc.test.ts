@@ -39,6 +39,14 @@ const noEngine: StudioEngine = {
     exportAdapter: notCalled,
     importAdapter: notCalled,
   },
+  clap: {
+    models: notCalled,
+    importFiles: notCalled,
+    remove: notCalled,
+    score: notCalled,
+    embedText: notCalled,
+    embedAudio: notCalled,
+  },
 };
 
 const open: MessageChannel[] = [];
