@@ -32,8 +32,15 @@ for (const colorScheme of ['dark', 'light'] as const) {
 
       await page.keyboard.press('Escape');
       await page.getByRole('button', { name: /WebAssembly/ }).click();
-      await expect(page.getByRole('dialog', { name: 'Engine and models' })).toBeVisible();
+      await expect(page.getByRole('dialog', { name: 'Engine', exact: true })).toBeVisible();
       await expectNoSeriousProblem(page, 'engine dialog');
+
+      await page.keyboard.press('Escape');
+      await page.getByRole('navigation', { name: 'Panels' }).getByRole('link', { name: 'Models' }).click();
+      await expect(page.getByRole('heading', { name: 'Models', exact: true })).toBeVisible();
+      await expectNoSeriousProblem(page, 'models');
+      const wider = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+      expect(wider, 'nothing sticks out of the models sideways').toBeLessThanOrEqual(0);
     });
   }
 }

@@ -3,6 +3,7 @@ import { downloadTake } from '../panels/generate/download-take';
 import { durationBounds, toRequest, validateSettings } from '../panels/generate/validate-settings';
 import { findTake, takesInOrder } from '../stores/generation-store';
 import type { Studio } from '../stores/studio';
+import type { PanelId } from '../stores/view-store';
 
 export type ActionId =
   | 'generate'
@@ -24,6 +25,8 @@ export interface Action {
   readonly id: ActionId;
   readonly label: string;
   readonly group: 'Generate' | 'Takes' | 'Studio';
+  /** Its shortcut works while this panel is shown; left out: on every panel. Two panels may use one key. */
+  readonly panel?: PanelId;
   /** In tinykeys' notation; `$mod` is ⌘ on Apple machines and Ctrl elsewhere. */
   readonly shortcut: string;
   enabled(studio: Studio): boolean;
@@ -82,6 +85,7 @@ export const actions: readonly Action[] = [
     id: 'generate',
     label: 'Generate',
     group: 'Generate',
+    panel: 'generate',
     shortcut: '$mod+Enter',
     enabled: (studio) => !isRunning(studio) && studio.engine.getState().status.state !== 'failed',
     run: generate,
@@ -90,6 +94,7 @@ export const actions: readonly Action[] = [
     id: 'cancel',
     label: 'Cancel the generation',
     group: 'Generate',
+    panel: 'generate',
     shortcut: '$mod+.',
     enabled: isRunning,
     run: ({ generations }) => generations.getState().cancel(),
@@ -98,6 +103,7 @@ export const actions: readonly Action[] = [
     id: 'focus-prompt',
     label: 'Go to the prompt',
     group: 'Generate',
+    panel: 'generate',
     shortcut: '/',
     enabled: always,
     run: () => focusField(PROMPT_FIELD_ID),
@@ -106,6 +112,7 @@ export const actions: readonly Action[] = [
     id: 'reroll-seed',
     label: 'Draw another seed',
     group: 'Generate',
+    panel: 'generate',
     shortcut: 'r',
     enabled: always,
     run: ({ settings }) => settings.getState().rerollSeed(),
@@ -114,6 +121,7 @@ export const actions: readonly Action[] = [
     id: 'lock-seed',
     label: 'Lock or unlock the seed',
     group: 'Generate',
+    panel: 'generate',
     shortcut: 'l',
     enabled: always,
     run: ({ settings }) => settings.getState().set({ seedLocked: !settings.getState().seedLocked }),
@@ -122,6 +130,7 @@ export const actions: readonly Action[] = [
     id: 'play-pause',
     label: 'Play the selected take, or pause',
     group: 'Takes',
+    panel: 'generate',
     shortcut: 'Space',
     enabled: (studio) => studio.player.getState().playing || hasSelection(studio),
     run: (studio) => {
@@ -136,6 +145,7 @@ export const actions: readonly Action[] = [
     id: 'to-start',
     label: 'Back to the start of the take',
     group: 'Takes',
+    panel: 'generate',
     shortcut: 'Home',
     enabled: hasSelection,
     run: (studio) => {
@@ -147,6 +157,7 @@ export const actions: readonly Action[] = [
     id: 'next-take',
     label: 'Next take',
     group: 'Takes',
+    panel: 'generate',
     shortcut: 'j',
     enabled: hasTakes,
     run: (studio) => moveSelection(studio, 1),
@@ -155,6 +166,7 @@ export const actions: readonly Action[] = [
     id: 'previous-take',
     label: 'Previous take',
     group: 'Takes',
+    panel: 'generate',
     shortcut: 'k',
     enabled: hasTakes,
     run: (studio) => moveSelection(studio, -1),
@@ -163,6 +175,7 @@ export const actions: readonly Action[] = [
     id: 'download',
     label: 'Download the selected take as WAV',
     group: 'Takes',
+    panel: 'generate',
     shortcut: 'd',
     enabled: hasSelection,
     run: (studio) => {
@@ -174,6 +187,7 @@ export const actions: readonly Action[] = [
     id: 'use-settings',
     label: 'Use the settings of the selected take',
     group: 'Takes',
+    panel: 'generate',
     shortcut: 'u',
     enabled: hasSelection,
     run: (studio) => {
@@ -183,7 +197,7 @@ export const actions: readonly Action[] = [
   },
   {
     id: 'engine',
-    label: 'Engine and models',
+    label: 'Engine',
     group: 'Studio',
     shortcut: 'e',
     enabled: always,

@@ -12,7 +12,10 @@ import { App } from './app';
 // A machine that is busy with other things needs longer than a second; nothing here is hidden, and asking is slow.
 configure({ asyncUtilTimeout: 20_000, defaultHidden: true });
 beforeAll(installBlankCanvas);
-afterEach(cleanup);
+afterEach(() => {
+  cleanup();
+  location.hash = '';
+});
 
 function renderStudio(options: FakeEngineOptions = {}) {
   const engine = createFakeEngineClient(options);
@@ -193,7 +196,7 @@ test('the engine window explains the backend, changes it, and says when that fai
   const { user, engine } = renderStudio();
   await ready();
   await user.click(screen.getByRole('button', { name: /WebAssembly/ }));
-  const dialog = await screen.findByRole('dialog', { name: 'Engine and models' });
+  const dialog = await screen.findByRole('dialog', { name: 'Engine' });
   expect(within(dialog).getByText(/found no GPU it can use/)).toBeTruthy();
   await user.click(within(dialog).getByRole('radio', { name: 'WebGPU' }));
   await within(dialog).findByRole('heading', { name: /^WebGPU/ });
@@ -209,7 +212,8 @@ test('an imported model is removed only after a question', async () => {
   await act(() =>
     studio.models.getState().importFiles([{ path: 'tiny/model_index.json', blob: new Blob(['{}']) }]),
   );
-  await user.click(screen.getByRole('button', { name: /Imported model/ }));
+  await user.click(screen.getByRole('link', { name: 'Models' }));
+  await screen.findByRole('heading', { name: 'Models' });
   await user.click(screen.getByRole('button', { name: 'Remove Imported model' }));
   const question = screen.getByRole('alertdialog', { name: 'Remove Imported model?' });
   await user.click(within(question).getByRole('button', { name: 'Keep it' }));
@@ -217,4 +221,35 @@ test('an imported model is removed only after a question', async () => {
   await user.click(screen.getByRole('button', { name: 'Remove Imported model' }));
   await user.click(within(screen.getByRole('alertdialog')).getByRole('button', { name: 'Remove' }));
   await waitFor(() => expect(studio.models.getState().models).toHaveLength(1));
+});
+
+test('a tab shows its panel and says so in the address; the back button and a link with a hash do as well', async () => {
+  const { user, studio } = renderStudio();
+  await ready();
+  const current = () => screen.getByRole('link', { current: 'page' }).textContent;
+  expect(current()).toBe('Generate');
+  await user.click(screen.getByRole('link', { name: 'Models' }));
+  expect(await screen.findByRole('heading', { name: 'Models' })).toBeTruthy();
+  expect(current()).toBe('Models');
+  expect(location.hash).toBe('#models');
+
+  act(() => {
+    location.hash = '#generate';
+  });
+  await screen.findByRole('textbox', { name: 'Prompt' });
+  act(() => studio.view.getState().showPanel('models'));
+  await screen.findByRole('heading', { name: 'Models' });
+  expect(location.hash).toBe('#models');
+});
+
+test('a key of one panel does nothing on another', async () => {
+  const { user, studio } = renderStudio();
+  await ready();
+  act(() => studio.view.getState().showPanel('models'));
+  const { seed } = studio.settings.getState();
+  await user.keyboard('r');
+  expect(studio.settings.getState().seed).toBe(seed);
+  act(() => studio.view.getState().showPanel('generate'));
+  await user.keyboard('r');
+  expect(studio.settings.getState().seed).not.toBe(seed);
 });

@@ -1,6 +1,5 @@
 import { Tooltip } from 'radix-ui';
 import { useEffect } from 'react';
-import { GeneratePanel } from '../panels/generate/generate-panel';
 import type { Studio } from '../stores/studio';
 import { StudioContext, useView } from '../stores/studio-context';
 import { useThemeOnDocument } from '../theme/use-shown-theme';
@@ -8,9 +7,11 @@ import styles from './app.module.css';
 import { EngineDialog } from './engine-dialog';
 import { ErrorBoundary } from './error-boundary';
 import { Header } from './header';
+import { panelById } from './panels';
 import { ShortcutSheet } from './shortcut-sheet';
 import { useAnnouncements } from './use-announcements';
 import { useDocumentTitle } from './use-document-title';
+import { usePanelRoute } from './use-panel-route';
 import { useShortcuts } from './use-shortcuts';
 
 const TOOLTIP_DELAY_MS = 500;
@@ -31,15 +32,17 @@ export function App({ studio }: { readonly studio: Studio }) {
 
 function Shell() {
   const dialog = useView((state) => state.dialog);
+  const { Content } = panelById(useView((state) => state.panel));
   const announcement = useView((state) => state.announcement);
   useThemeOnDocument();
   useDocumentTitle();
   useAnnouncements();
+  usePanelRoute();
   return (
     <div className={styles.app}>
       <Header />
       <main className={styles.main}>
-        <GeneratePanel />
+        <Content />
       </main>
       {dialog === 'engine' && <EngineDialog />}
       {dialog === 'shortcuts' && <ShortcutSheet />}

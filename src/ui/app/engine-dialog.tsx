@@ -3,9 +3,8 @@ import type { BackendChoice, EngineInfo } from '../../engine/protocol';
 import { Dialog } from '../components/dialog';
 import { Notice } from '../components/notice';
 import { Segmented } from '../components/segmented';
-import { useEngine, useGenerations, useModels, useView } from '../stores/studio-context';
+import { useEngine, useGenerations, useView } from '../stores/studio-context';
 import styles from './engine-dialog.module.css';
-import { ModelSection } from './model-section';
 import { backendText, bytesText, threadsText } from './model-text';
 
 const choices: readonly { readonly value: BackendChoice; readonly label: string }[] = [
@@ -14,7 +13,7 @@ const choices: readonly { readonly value: BackendChoice; readonly label: string 
   { value: 'wasm', label: 'WebAssembly' },
 ];
 
-/** What the model runs on, what that costs, and which models there are. */
+/** What the model runs on, and what that costs. */
 export function EngineDialog() {
   const close = useView((state) => state.closeDialog);
   const info = useEngine((state) => state.info);
@@ -23,17 +22,14 @@ export function EngineDialog() {
   const failure = useEngine((state) => state.failure);
   const setBackend = useEngine((state) => state.setBackend);
   const refresh = useEngine((state) => state.refresh);
-  const refreshModels = useModels((state) => state.refresh);
   const running = useGenerations((state) => state.runningId !== null);
 
   useEffect(() => {
-    if (status.state !== 'ready') return;
-    void refresh();
-    void refreshModels();
-  }, [status, refresh, refreshModels]);
+    if (status.state === 'ready') void refresh();
+  }, [status, refresh]);
 
   return (
-    <Dialog title="Engine and models" onClose={close}>
+    <Dialog title="Engine" onClose={close}>
       <section className={styles.section} aria-labelledby="engine-heading">
         <h3 id="engine-heading" className={styles.heading}>
           {info ? backendText(info) : 'The engine is starting'}
@@ -56,7 +52,6 @@ export function EngineDialog() {
         )}
         {info && <Facts info={info} />}
       </section>
-      <ModelSection />
     </Dialog>
   );
 }

@@ -14,6 +14,7 @@ export function EngineNotices() {
   const use = useModels((state) => state.use);
   const open = useModels((state) => state.open);
   const openDialog = useView((state) => state.openDialog);
+  const showPanel = useView((state) => state.showPanel);
   const playback = usePlayer((state) => state.failureMessage);
 
   const firstModel = models?.[0];
@@ -35,7 +36,7 @@ export function EngineNotices() {
                 Start it again
               </Button>
               <Button size="small" variant="ghost" onClick={() => openDialog('engine')}>
-                Engine and models
+                Engine
               </Button>
             </>
           }
@@ -52,8 +53,8 @@ export function EngineNotices() {
               <Button size="small" icon={<Icon name="retry" />} onClick={again}>
                 Load it again
               </Button>
-              <Button size="small" variant="ghost" onClick={() => openDialog('engine')}>
-                Engine and models
+              <Button size="small" variant="ghost" onClick={() => showPanel('models')}>
+                Models
               </Button>
             </>
           }

@@ -1,15 +1,15 @@
 import { IconButton } from '../components/button';
 import { Icon } from '../components/icons';
+import { useView } from '../stores/studio-context';
 import { EngineChip } from './engine-chip';
 import styles from './header.module.css';
+import { panels } from './panels';
 import { ThemeToggle } from './theme-toggle';
 import { useAction } from './use-action';
 
-/** Panels of the studio; each becomes a tab when it exists. */
-const panels = [{ id: 'generate', label: 'Generate' }] as const;
-
 export function Header() {
   const shortcuts = useAction('shortcuts');
+  const shown = useView((state) => state.panel);
   return (
     <header className={styles.header}>
       <a className={styles.brand} href="./" aria-label="Tango Studio">
@@ -18,7 +18,7 @@ export function Header() {
       </a>
       <nav className={styles.panels} aria-label="Panels">
         {panels.map(({ id, label }) => (
-          <a key={id} href={`#${id}`} aria-current="page">
+          <a key={id} href={`#${id}`} aria-current={id === shown ? 'page' : undefined}>
             {label}
           </a>
         ))}

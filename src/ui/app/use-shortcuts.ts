@@ -26,6 +26,7 @@ function usesSpace(target: EventTarget | null): boolean {
 
 export function shortcutApplies(action: Action, event: KeyboardEvent, studio: Studio): boolean {
   if (event.defaultPrevented || event.isComposing || studio.view.getState().dialog !== null) return false;
+  if (action.panel && action.panel !== studio.view.getState().panel) return false;
   if (action.shortcut.startsWith('$mod')) return true;
   if (takesText(event.target)) return false;
   if (action.shortcut === 'Space' || action.shortcut === 'Home') return !usesSpace(event.target);
@@ -35,10 +36,14 @@ export function shortcutApplies(action: Action, event: KeyboardEvent, studio: St
 /** The keyboard side of the action table, for as long as the caller is mounted. */
 export function useShortcuts(studio: Studio): void {
   useEffect(() => {
-    const bindings = actions.map((action) => [
-      action.shortcut,
+    const keys = new Set(actions.map(({ shortcut }) => shortcut));
+    const bindings = [...keys].map((key) => [
+      key,
       (event: KeyboardEvent) => {
-        if (!shortcutApplies(action, event, studio) || !action.enabled(studio)) return;
+        const action = actions.find(
+          (one) => one.shortcut === key && shortcutApplies(one, event, studio) && one.enabled(studio),
+        );
+        if (!action) return;
         event.preventDefault();
         action.run(studio);
       },

@@ -36,7 +36,7 @@ const help: Record<ErrorCode, FailureHelp> = {
   },
   'model-not-found': {
     title: 'The model is not here',
-    whatToDo: 'Choose another model in the engine window, or import this one again.',
+    whatToDo: 'Choose another model on the Models panel, or import this one again.',
     retry: false,
   },
   'backend-unavailable': {

@@ -1,27 +1,32 @@
-import { type ChangeEvent, type DragEvent, useRef, useState } from 'react';
-import type { ModelSummary } from '../../engine/protocol';
-import { Button, IconButton } from '../components/button';
-import { Dialog } from '../components/dialog';
-import { Icon } from '../components/icons';
-import { Notice } from '../components/notice';
-import { ProgressBar } from '../components/progress-bar';
-import { helpFor } from '../stores/failure';
-import { useGenerations, useModels } from '../stores/studio-context';
-import engineStyles from './engine-dialog.module.css';
+import { type ChangeEvent, type DragEvent, useEffect, useRef, useState } from 'react';
+import type { ModelSummary } from '../../../engine/protocol';
+import { loadFraction, loadText, modelFacts } from '../../app/model-text';
+import { Button, IconButton } from '../../components/button';
+import { Dialog } from '../../components/dialog';
+import { Icon } from '../../components/icons';
+import { Notice } from '../../components/notice';
+import { ProgressBar } from '../../components/progress-bar';
+import { helpFor } from '../../stores/failure';
+import { useEngine, useGenerations, useModels } from '../../stores/studio-context';
 import { filesOfDrop, filesOfInput } from './model-files';
-import styles from './model-section.module.css';
-import { loadFraction, loadText, modelFacts } from './model-text';
+import styles from './models-panel.module.css';
 
-export function ModelSection() {
+/** The models there are, and ways to get more. */
+export function ModelsPanel() {
   const models = useModels((state) => state.models);
   const failure = useModels((state) => state.failure);
   const [removing, setRemoving] = useState<ModelSummary | null>(null);
   const remove = useModels((state) => state.remove);
+  const refresh = useModels((state) => state.refresh);
+  const ready = useEngine(({ status }) => status.state === 'ready');
+  useEffect(() => {
+    if (ready) void refresh();
+  }, [ready, refresh]);
   return (
-    <section className={engineStyles.section} aria-labelledby="models-heading">
-      <h3 id="models-heading" className={engineStyles.heading}>
+    <section className={styles.panel} aria-labelledby="models-heading">
+      <h2 id="models-heading" className={styles.heading}>
         Models
-      </h3>
+      </h2>
       <ul className={styles.list}>
         {models?.map((model) => (
           <ModelRow key={model.id} model={model} onRemove={() => setRemoving(model)} />

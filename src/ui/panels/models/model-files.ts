@@ -1,4 +1,4 @@
-import type { ModelFile } from '../../engine/protocol';
+import type { ModelFile } from '../../../engine/protocol';
 
 /** Files of an `<input webkitdirectory>`, with their paths inside the chosen folder. */
 export function filesOfInput(files: FileList | null): readonly ModelFile[] {

@@ -1,0 +1,26 @@
+import type { ComponentType } from 'react';
+import { GeneratePanel } from '../panels/generate/generate-panel';
+import { ModelsPanel } from '../panels/models/models-panel';
+import type { PanelId } from '../stores/view-store';
+
+export interface Panel {
+  readonly id: PanelId;
+  readonly label: string;
+  readonly Content: ComponentType;
+}
+
+/** The studio's panels, in the order of their tabs. Only the one that is shown is mounted: what lasts is in a store. */
+export const panels: readonly Panel[] = [
+  { id: 'generate', label: 'Generate', Content: GeneratePanel },
+  { id: 'models', label: 'Models', Content: ModelsPanel },
+];
+
+export function panelById(id: PanelId): Panel {
+  return panels.find((panel) => panel.id === id)!;
+}
+
+/** The panel that a hash names, as `#models`; null for one that there is not. */
+export function panelOfHash(hash: string): PanelId | null {
+  const name = hash.replace(/^#/, '');
+  return panels.find(({ id }) => id === name)?.id ?? null;
+}
