@@ -1,5 +1,5 @@
 /**
- * Import directions: common <- audio, text, weights, gpu <- nn <- models <- diffusion <- training <- engine/host <- workers;
+ * Import directions: common <- audio, text, weights, gpu <- nn <- models <- diffusion <- training, preferences <- engine/host <- workers;
  * engine/protocol (types) <- engine/client <- ui. Each rule says why in its comment; the reporter prints it.
  */
 const layers = [
@@ -11,6 +11,7 @@ const layers = [
   ['nn', ['common', 'gpu', 'weights']],
   ['models', ['common', 'gpu', 'weights', 'nn', 'audio', 'text']],
   ['diffusion', ['common', 'gpu', 'weights', 'nn', 'audio', 'text', 'models']],
+  ['preferences', ['common', 'audio', 'text']],
   ['training', ['common', 'gpu', 'weights', 'nn', 'models', 'diffusion']],
 ];
 
@@ -51,10 +52,10 @@ module.exports = {
     {
       name: 'client-is-page-side',
       comment:
-        'engine/client runs on the page: it may know common, audio, the protocol and the way it crosses the worker boundary (engine/rpc), not the host or the models.',
+        'engine/client runs on the page: it may know common, audio, preferences (pure code), the protocol and the way it crosses the worker boundary (engine/rpc), not the host or the models.',
       severity: 'error',
       from: { path: '^src/engine/(client|protocol|rpc)', pathNot: '\\.test\\.ts$' },
-      to: { path: '^src/', pathNot: '^src/(common|audio|engine/(client|protocol|rpc))' },
+      to: { path: '^src/', pathNot: '^src/(common|audio|preferences|engine/(client|protocol|rpc))' },
     },
     {
       name: 'no-ui-libraries-below-ui',
