@@ -1,4 +1,5 @@
 import type { ResolvedGenerateRequest } from './protocol';
+import type { TrainSettings } from './protocol-training';
 
 /** What a request may ask for; the duration is bounded by the model besides. The page shows the same bounds. */
 export const GENERATE_LIMITS = {
@@ -24,3 +25,29 @@ export const SCHEDULER_NAMES = ['ddpm', 'ddim', 'dpm-solver++'] as const;
 
 /** Id of the model that comes with the studio. */
 export const BUNDLED_MODEL_ID = 'default';
+
+/** The preset for a small model: LoRA on every attention, one supervised epoch and four of DPO as in the paper. */
+export const TRAIN_DEFAULTS: TrainSettings = {
+  rank: 8,
+  alpha: 8,
+  targets: 'attention',
+  beta: 2000,
+  learningRate: 1e-4,
+  weightDecay: 1e-2,
+  warmupSteps: 5,
+  maxGradNorm: 1,
+  sftEpochs: 1,
+  dpoEpochs: 4,
+  pairsPerPass: 1,
+  pairsPerStep: 8,
+  captionDropout: 0,
+  heldOutShare: 0.1,
+  validateEverySteps: 10,
+  samplePrompts: [],
+  sampleEverySteps: 20,
+  sampleSeed: 1,
+  emaDecay: 0,
+  recompute: false,
+  seed: 0,
+  checkpointEverySteps: 10,
+};

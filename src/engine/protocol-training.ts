@@ -39,14 +39,37 @@ export interface TrainSettings {
   readonly pairsPerStep: number;
   /** 0…1: share of the pairs that are trained without their prompt. */
   readonly captionDropout: number;
+  /** 0…0.5: share of the prompts that are kept out of training, to measure the run on; none of fewer than five. */
+  readonly heldOutShare: number;
+  /** Steps between two measurements on the held-out pairs. */
+  readonly validateEverySteps: number;
+  /** Prompts whose sounds are made before the first step and on the way, to hear what changes. */
+  readonly samplePrompts: readonly string[];
+  readonly sampleEverySteps: number;
+  /** Of the first prompt's sounds; the next prompt has the next seed. */
+  readonly sampleSeed: number;
+  /** Decay of an average of the weights, which is what the run then gives; 0: the last weights. */
+  readonly emaDecay: number;
+  /** Computes activations again in the backward pass instead of keeping them: less memory, more time. */
+  readonly recompute: boolean;
   /** 0…2^32−1: initial weights, order, timesteps, noise. */
   readonly seed: number;
   readonly checkpointEverySteps: number;
 }
 
+/** Where a run's pairs come from, for its lineage. */
+export interface TrainDataset {
+  readonly id: string;
+  readonly name: string;
+}
+
 export interface TrainRequest extends Partial<TrainSettings> {
   readonly name?: string;
-  readonly pairs: readonly TrainingPair[];
+  /** Or `dataOf`. */
+  readonly pairs?: readonly TrainingPair[];
+  /** Id of a run whose prepared pairs, model and clip length are taken. */
+  readonly dataOf?: string;
+  readonly dataset?: TrainDataset;
   /** The model to fine-tune; default: the one in use. */
   readonly modelId?: string;
   /** Seconds of sound that each clip is cut or padded to; default: the longest clip, 10.24 at most. */
@@ -56,19 +79,41 @@ export interface TrainRequest extends Partial<TrainSettings> {
 export interface TrainRun {
   readonly id: string;
   readonly name: string;
+  /** A person's own words. */
+  readonly notes: string;
   readonly modelId: string;
   /** `stopped`: it can be resumed. `imported`: an adapter from a file, without a run. */
   readonly state: 'running' | 'stopped' | 'done' | 'imported';
+  /** It is trained in another tab of this browser. */
+  readonly elsewhere: boolean;
   /** Steps of the last checkpoint. */
   readonly step: number;
   readonly stepCount: number;
+  readonly stepsPerEpoch: number;
   readonly pairCount: number;
+  readonly heldOutCount: number;
+  readonly durationSeconds: number;
   readonly parameterCount: number;
   readonly settings: TrainSettings | null;
+  readonly dataset: TrainDataset | null;
   /** ISO 8601. */
   readonly createdAt: string;
   /** Why it stopped, when that was not asked for. */
   readonly failure: string | null;
+}
+
+/** One pair at one noise level; DPO's figures are null in a supervised step. */
+export interface PairErrors {
+  /** Place in the run's data. */
+  readonly pair: number;
+  /** 0: clean … 999: noise. */
+  readonly timestep: number;
+  readonly mseWinner: number;
+  readonly mseLoser: number | null;
+  readonly refMseWinner: number | null;
+  readonly refMseLoser: number | null;
+  /** −½ β ((mse_w − mse_l) − (ref_w − ref_l)). */
+  readonly margin: number | null;
 }
 
 /** One optimiser step; DPO's figures are null in a supervised one. Means over the step's pairs. */
@@ -84,18 +129,70 @@ export interface TrainMetrics {
   readonly refMseWinner: number | null;
   readonly refMseLoser: number | null;
   readonly implicitAccuracy: number | null;
-  /** −½ β ((mse_w − mse_l) − (ref_w − ref_l)). */
   readonly margin: number | null;
+  readonly pairs: readonly PairErrors[];
+  /** What the step took. */
+  readonly seconds: number;
+}
+
+/** The held-out pairs at fixed noise levels. */
+export interface TrainValidation {
+  readonly step: number;
+  readonly loss: number;
+  readonly implicitAccuracy: number;
+  readonly margin: number;
+  readonly mseWinner: number;
+  readonly mseLoser: number;
+}
+
+/** A sample prompt's sound with the weights of a step; step 0 is the model without the adapter. */
+export interface TrainSample extends TrainingClip {
+  readonly step: number;
+  readonly prompt: string;
+  readonly seed: number;
+}
+
+export interface TrainHistory {
+  /** Every step up to the last checkpoint. */
+  readonly metrics: readonly TrainMetrics[];
+  readonly validations: readonly TrainValidation[];
 }
 
 export interface TrainProgress {
   readonly runId: string;
-  readonly stage: 'prepare' | 'train' | 'checkpoint';
+  readonly stage: 'prepare' | 'train' | 'checkpoint' | 'validate' | 'sample';
   /** Pairs that are prepared, or steps that are done. */
   readonly index: number;
   readonly count: number;
   readonly remainingSeconds: number | null;
   readonly metrics?: TrainMetrics;
+  readonly validation?: TrainValidation;
+  readonly sample?: TrainSample;
+}
+
+/** A pair of a run, and what the run's adapter makes of it. */
+export interface ExaminedPair {
+  readonly id: string;
+  readonly prompt: string;
+  readonly heldOut: boolean;
+  /** One for each level. */
+  readonly errors: readonly PairErrors[];
+}
+
+export interface ExamineProgress {
+  readonly index: number;
+  readonly count: number;
+}
+
+/** What a run will take at most, before it starts. */
+export interface TrainEstimate {
+  readonly parts: readonly { readonly label: string; readonly bytes: number }[];
+  readonly totalBytes: number;
+  /** What there is: WebAssembly's heap; null where the browser does not say. */
+  readonly limitBytes: number | null;
+  readonly parameterCount: number;
+  /** What to change, in words, when it does not fit. */
+  readonly advice: readonly string[];
 }
 
 export interface TrainApi {
@@ -108,12 +205,38 @@ export interface TrainApi {
   resume(runId: string, options?: JobOptions<TrainProgress>): Promise<TrainRun>;
   /** After the step under way: a checkpoint, and `start` or `resume` resolves. */
   pause(): Promise<void>;
+  /** A checkpoint after the step under way, and on. */
+  checkpoint(): Promise<void>;
   runs(): Promise<readonly TrainRun[]>;
   /** Every step up to the last checkpoint. */
   metrics(runId: string): Promise<readonly TrainMetrics[]>;
+  /** `metrics` and the validations between them. */
+  history(runId: string): Promise<TrainHistory>;
+  /** In the order in which they were made. */
+  samples(runId: string): Promise<readonly TrainSample[]>;
+  /** Pairs of the run under its adapter, at each noise level (shares of the process, 0…1). */
+  examine(
+    runId: string,
+    levels: readonly number[],
+    options?: JobOptions<ExamineProgress>,
+  ): Promise<readonly ExaminedPair[]>;
+  /** A pair as the run knows it: its latents, decoded. */
+  listen(
+    runId: string,
+    pair: number,
+  ): Promise<{ readonly winner: TrainingClip; readonly loser: TrainingClip }>;
+  rename(runId: string, texts: { readonly name?: string; readonly notes?: string }): Promise<TrainRun>;
   remove(runId: string): Promise<void>;
+  /** For clips of this length and these settings; `modelId` default: the one in use. */
+  estimate(
+    settings: Partial<TrainSettings>,
+    durationSeconds: number,
+    modelId?: string,
+  ): Promise<TrainEstimate>;
   /** adapter_model.safetensors and adapter_config.json (PEFT), pytorch_lora_weights.safetensors (diffusers). */
   exportAdapter(runId: string): Promise<readonly ModelFile[]>;
+  /** The whole UNet with the adapter merged in, as one safetensors file with diffusers' or with Tango's names. */
+  exportMerged(runId: string, layout: 'diffusers' | 'tango'): Promise<ModelFile>;
   /**
    * Keeps a LoRA for a model; default: the one in use. PEFT's two files, or one file with the names of diffusers or
    * kohya.

@@ -65,3 +65,28 @@ export function copyToLayout(
     }
   }
 }
+
+/** The inverse of `copyToLayout`. @param source our order @param target PyTorch order, torchShape, of the same length */
+export function copyFromLayout(
+  layout: ParameterLayout,
+  torchShape: readonly number[],
+  source: Numbers,
+  target: Numbers,
+): void {
+  const axes = AXES[layout];
+  const strides = torchShape.map((_, axis) => elementCount(torchShape.slice(axis + 1)));
+  const size = axes.map((axis) => torchShape[axis]!);
+  const stride = axes.map((axis) => strides[axis]!);
+  const index = new Int32Array(axes.length);
+  let to = 0;
+  for (let position = 0; position < source.length; position += 1) {
+    target[to] = source[position]!;
+    for (let axis = axes.length - 1; axis >= 0; axis -= 1) {
+      index[axis] = index[axis]! + 1;
+      to += stride[axis]!;
+      if (index[axis]! < size[axis]!) break;
+      to -= size[axis]! * stride[axis]!;
+      index[axis] = 0;
+    }
+  }
+}

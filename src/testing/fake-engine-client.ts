@@ -15,8 +15,8 @@ import type {
   Sound,
   StagesApi,
 } from '../engine/protocol';
-import type { TrainApi } from '../engine/protocol-training';
 import { fakeClap } from './fake-clap';
+import { createFakeTraining, type FakeTraining } from './fake-training';
 
 const SAMPLE_RATE_HZ = 16_000;
 
@@ -46,6 +46,7 @@ export interface FakeEngineOptions {
 export interface FakeEngineClient extends EngineClient {
   /** Every request as it came. */
   readonly requests: readonly GenerateRequest[];
+  readonly train: FakeTraining;
   setStatus(status: EngineStatus): void;
   /** The job fails with this when it is about to make take `takeIndex` (0 for the first). */
   failAt(takeIndex: number, error: StudioError): void;
@@ -56,6 +57,7 @@ export interface FakeEngineClient extends EngineClient {
 export function createFakeEngineClient(options: FakeEngineOptions = {}): FakeEngineClient {
   const { pause = () => new Promise((resolve) => setTimeout(resolve, 0)) } = options;
   const requests: GenerateRequest[] = [];
+  const train = createFakeTraining(pause);
   const listeners = new Set<(status: EngineStatus) => void>();
   let models: readonly ModelSummary[] = [fakeModel];
   let current: ModelSummary | null = null;
@@ -223,7 +225,7 @@ export function createFakeEngineClient(options: FakeEngineOptions = {}): FakeEng
     },
     generate,
     stages: refusingStages(),
-    train: refusingTraining(),
+    train,
     clap: fakeClap(),
   };
 }
@@ -276,20 +278,6 @@ function noise(index: number): number {
 
 function noisy(mel: MelSpectrogram, amount: number): MelSpectrogram {
   return { ...mel, data: mel.data.map((x, i) => x * (1 - amount) + amount * (-8 + 7 * noise(i))) };
-}
-
-function refusingTraining(): TrainApi {
-  const refuse = () => Promise.reject(new InvalidInputError('The fake engine does not train.'));
-  return {
-    start: refuse,
-    resume: refuse,
-    pause: async () => {},
-    runs: async () => [],
-    metrics: async () => [],
-    remove: refuse,
-    exportAdapter: refuse,
-    importAdapter: refuse,
-  };
 }
 
 function refusingStages(): StagesApi {

@@ -7,7 +7,8 @@ import { forEachBackend, loadFixture, randomStateDict } from '../testing';
 import { ForwardProcess } from './forward-process';
 import { LoraAdapter } from './lora/lora-adapter';
 import { ATTENTION_TARGETS } from './lora/lora-config';
-import { PreferenceTrainer, type StepMetrics, type TrainingData } from './preference-trainer';
+import { PreferenceTrainer, type StepMetrics } from './preference-trainer';
+import type { TrainingData } from './training-data';
 import type { TrainingRecipe } from './training-recipe';
 
 const fixture = await loadFixture(new URL('./fixtures/losses.safetensors', import.meta.url));
@@ -24,6 +25,9 @@ const RECIPE: TrainingRecipe = {
   pairsPerPass: 2,
   pairsPerStep: 3,
   captionDropout: 0.1,
+  heldOutShare: 0,
+  emaDecay: 0,
+  recompute: false,
   seed: 3,
 };
 
@@ -128,6 +132,54 @@ forEachBackend('PreferenceTrainer', (backend) => {
     });
     if (backend === 'wasm') expect(resumed).toEqual(unbroken.slice(3));
     for (const [i, { loss }] of resumed.entries()) expect(loss).toBeCloseTo(unbroken[i + 3]!.loss, 3);
+  });
+
+  it('computes the same gradients with activations computed again, in less memory', async () => {
+    const step = (recompute: boolean) =>
+      withTrainer({ ...RECIPE, recompute }, async (trainer, unet) => {
+        const { peakBytes } = await tf.profile(async () => void (await trainer.step(unet)));
+        return { state: await trainer.snapshot(), peakBytes };
+      });
+    const whole = await step(false);
+    const parts = await step(true);
+    for (const [name, values] of whole.state.values) {
+      const other = parts.state.values.get(name)!;
+      const scale = Math.max(...values.map(Math.abs), 1e-12);
+      for (const [i, value] of values.entries()) {
+        expect(Math.abs(other[i]! - value) / scale, name).toBeLessThan(1e-3);
+      }
+    }
+    expect(parts.peakBytes).toBeLessThan(whole.peakBytes);
+  });
+
+  it('measures itself on prompts that it does not see, with the averaged weights', async () => {
+    const { pairs, ...rest } = DATA;
+    const data = {
+      ...rest,
+      pairs: Array.from({ length: 6 }, (_, i) => ({ ...pairs[i % 4]!, id: `${i}`, prompt: `prompt ${i}` })),
+      texts: new Map([
+        ...DATA.texts,
+        ...Array.from({ length: 6 }, (_, i) => [`prompt ${i}`, DATA.texts.get('a dog')!] as const),
+      ]),
+    };
+    const recipe = { ...RECIPE, beta: 50, dpoEpochs: 3, heldOutShare: 0.2, emaDecay: 0.9 };
+    await withTrainer(
+      recipe,
+      async (trainer, unet) => {
+        expect(trainer.split.heldOut).toHaveLength(1);
+        expect(await trainer.validate(unet)).toMatchObject({ step: 0, implicitAccuracy: 0.5, margin: 0 });
+        const steps = await run(trainer, unet);
+        const seen = new Set(steps.flatMap(({ pairs: errors }) => errors.map(({ pair }) => pair)));
+        expect([...seen].sort()).toEqual([...trainer.split.training]);
+        const raw = new Map((await trainer.snapshot()).values);
+        const validation = await trainer.validate(unet);
+        expect(validation!.implicitAccuracy).toBe(1);
+        expect((await trainer.snapshot()).values).toEqual(raw);
+        const name = trainer.adapter.weights[1]!.name;
+        expect(raw.get(`average.${name}`)).not.toEqual(raw.get(`weight.${name}`));
+      },
+      data,
+    );
   });
 
   it('sums the gradients of its passes to those of one pass', async () => {

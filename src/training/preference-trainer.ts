@@ -1,43 +1,34 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { required } from '../common/assert';
-import { InvalidInputError, NonFiniteError } from '../common/errors';
-import { TorchGenerator } from '../common/random';
-import { nchwToNhwc, type TensorData } from '../diffusion/tensor-layout';
+import { NonFiniteError } from '../common/errors';
 import type { UNet2DConditionModel } from '../models/unet-2d-condition';
 import { diffusionDpoLoss, rewardMargins } from './diffusion-dpo-loss';
 import type { ForwardProcess } from './forward-process';
+import { type Split, splitByPrompt, validationDraws } from './held-out';
 import type { LoraAdapter } from './lora/lora-adapter';
 import { AdamW } from './optimizer/adamw';
 import { clipFactor, GradientSum, globalNorm } from './optimizer/gradients';
 import { linearSchedule } from './optimizer/linear-schedule';
+import { WeightAverage } from './optimizer/weight-average';
+import { disposeBatch, type PairBatch, pairBatch } from './pair-batch';
+import { recomputedGradients } from './recompute';
 import './register-gradients';
 import { sampleErrors, sftLoss } from './sft-loss';
+import { checkTrainingData, type TrainingData } from './training-data';
 import { type PlannedPair, type TrainingPhase, TrainingPlan } from './training-plan';
 import { checkTrainingRecipe, type TrainingRecipe } from './training-recipe';
 
-/** A prompt's states as the text encoder gave them. */
-export interface CachedText {
-  readonly states: Float32Array; // [L, D]
-  readonly tokens: number;
-  readonly width: number;
-}
-
-export interface CachedPair {
-  readonly id: string;
-  /** Key of `TrainingData.texts`. */
-  readonly prompt: string;
-  /** Scaled latents in PyTorch's order, [C, H, W]. */
-  readonly winner: Float32Array;
-  readonly loser: Float32Array;
-}
-
-/** What a run needs of its data: computed once, kept with the run. */
-export interface TrainingData {
-  /** [C, H, W] of every latent. */
-  readonly latentShape: readonly [number, number, number];
-  readonly pairs: readonly CachedPair[];
-  /** With '' among them, for the pairs whose caption is left out. */
-  readonly texts: ReadonlyMap<string, CachedText>;
+/** One pair at one noise level. */
+export interface PairErrors {
+  /** Index in the data. */
+  readonly pair: number;
+  readonly timestep: number;
+  readonly mseWinner: number;
+  readonly mseLoser: number | null;
+  readonly refMseWinner: number | null;
+  readonly refMseLoser: number | null;
+  /** The argument of the sigmoid. */
+  readonly margin: number | null;
 }
 
 /** What one step says of itself. Errors and margins are means over its pairs; DPO's are null in a supervised step. */
@@ -58,12 +49,25 @@ export interface StepMetrics {
   readonly implicitAccuracy: number | null;
   /** The argument of the sigmoid. */
   readonly margin: number | null;
+  /** Each of its pairs. */
+  readonly pairs: readonly PairErrors[];
+}
+
+/** What a model that is trained does with pairs it was not trained on: means over them. */
+export interface ValidationMetrics {
+  /** Steps that were done. */
+  readonly step: number;
+  readonly loss: number;
+  readonly implicitAccuracy: number;
+  readonly margin: number;
+  readonly mseWinner: number;
+  readonly mseLoser: number;
 }
 
 /** All that a run's future depends on, beside its data and recipe. */
 export interface TrainerState {
   readonly completedSteps: number;
-  /** `weight.<name>`, `first.<name>`, `second.<name>`, as on the backend. */
+  /** `weight.<name>`, `first.<name>`, `second.<name>`, `average.<name>`, as on the backend. */
   readonly values: ReadonlyMap<string, Float32Array>;
 }
 
@@ -71,8 +75,7 @@ export interface TrainerState {
 interface PassResult {
   readonly loss: number;
   readonly gradients: readonly tf.Tensor[];
-  /** Per pair: mse_w, and in DPO mse_l, ref_w, ref_l, margin. */
-  readonly columns: readonly (readonly number[])[];
+  readonly pairs: readonly PairErrors[];
 }
 
 /**
@@ -82,7 +85,10 @@ interface PassResult {
  */
 export class PreferenceTrainer {
   readonly plan: TrainingPlan;
+  /** Which pairs are trained, and which are kept for `validate`. */
+  readonly split: Split;
   readonly #optimizer: AdamW;
+  readonly #average: WeightAverage | null;
   #completedSteps = 0;
 
   /** @throws InvalidInputError when recipe or data cannot be trained with */
@@ -93,11 +99,17 @@ export class PreferenceTrainer {
     readonly process: ForwardProcess,
   ) {
     checkTrainingRecipe(recipe);
-    checkData(data);
+    checkTrainingData(data);
+    this.split = splitByPrompt(
+      data.pairs.map(({ prompt }) => prompt),
+      recipe.heldOutShare,
+      recipe.seed,
+    );
     this.#optimizer = new AdamW({ weightDecay: recipe.weightDecay });
+    this.#average = recipe.emaDecay > 0 ? new WeightAverage(recipe.emaDecay) : null;
     this.plan = new TrainingPlan({
       ...recipe,
-      pairCount: data.pairs.length,
+      pairs: this.split.training,
       numTrainTimesteps: process.numTrainTimesteps,
     });
   }
@@ -121,13 +133,13 @@ export class PreferenceTrainer {
     const sum = new GradientSum();
     try {
       let loss = 0;
-      const columns: (readonly number[])[] = [];
+      const errors: PairErrors[] = [];
       for (let first = 0; first < pairs.length; first += pairsPerPass) {
         const part = pairs.slice(first, first + pairsPerPass);
         const pass = await this.#pass(unet, phase, part);
         sum.add(pass.gradients, part.length / pairs.length);
         loss += (pass.loss * part.length) / pairs.length;
-        columns.push(...pass.columns);
+        errors.push(...pass.pairs);
         this.#checkFinite(pass.loss, part);
       }
       const norm = globalNorm(sum.gradients);
@@ -137,10 +149,10 @@ export class PreferenceTrainer {
       sum.scale(clipFactor(gradNorm, maxGradNorm));
       const rate = learningRate * linearSchedule(this.#completedSteps, warmupSteps, this.plan.totalSteps);
       this.#optimizer.step(this.adapter.weights, sum.gradients, rate);
+      this.#average?.update(this.adapter.weights, this.#completedSteps);
       this.#completedSteps += 1;
-      const mean = (column: number): number =>
-        columns.reduce((total, row) => total + (row[column] ?? 0), 0) / columns.length;
       const preference = phase === 'dpo';
+      const mean = (field: ErrorField): number => meanOf(errors, field);
       return {
         step: this.#completedSteps,
         epoch,
@@ -148,23 +160,71 @@ export class PreferenceTrainer {
         loss,
         learningRate: rate,
         gradNorm,
-        mseWinner: mean(0),
-        mseLoser: preference ? mean(1) : null,
-        refMseWinner: preference ? mean(2) : null,
-        refMseLoser: preference ? mean(3) : null,
-        implicitAccuracy: preference
-          ? columns.reduce((total, row) => total + (Math.sign(row[4] ?? 0) + 1) / 2, 0) / columns.length
-          : null,
-        margin: preference ? mean(4) : null,
+        mseWinner: mean('mseWinner'),
+        mseLoser: preference ? mean('mseLoser') : null,
+        refMseWinner: preference ? mean('refMseWinner') : null,
+        refMseLoser: preference ? mean('refMseLoser') : null,
+        implicitAccuracy: preference ? accuracyOf(errors) : null,
+        margin: preference ? mean('margin') : null,
+        pairs: errors,
       };
     } finally {
       sum.dispose();
     }
   }
 
+  /** Held-out pairs at fixed noise levels and noises; null where none are held out. */
+  async validate(unet: UNet2DConditionModel): Promise<ValidationMetrics | null> {
+    const { heldOut } = this.split;
+    if (heldOut.length === 0) return null;
+    const errors = await this.measure(
+      unet,
+      validationDraws(heldOut, this.process.numTrainTimesteps, this.recipe.seed),
+    );
+    const losses = errors.map(({ margin }) => Math.log1p(Math.exp(-(margin ?? 0))));
+    return {
+      step: this.#completedSteps,
+      loss: losses.reduce((sum, loss) => sum + loss, 0) / losses.length,
+      implicitAccuracy: accuracyOf(errors),
+      margin: meanOf(errors, 'margin'),
+      mseWinner: meanOf(errors, 'mseWinner'),
+      mseLoser: meanOf(errors, 'mseLoser'),
+    };
+  }
+
+  /** Errors and margins without a step: of the averaged weights, where an average is kept. */
+  async measure(
+    unet: UNet2DConditionModel,
+    draws: readonly PlannedPair[],
+    signal?: AbortSignal,
+  ): Promise<readonly PairErrors[]> {
+    const errors: PairErrors[] = [];
+    const restore = this.#average?.exchange(this.adapter.weights);
+    try {
+      for (let first = 0; first < draws.length; first += this.recipe.pairsPerPass) {
+        signal?.throwIfAborted();
+        errors.push(...(await this.#measurePass(unet, draws.slice(first, first + this.recipe.pairsPerPass))));
+      }
+      return errors;
+    } finally {
+      restore?.();
+    }
+  }
+
+  /** Runs `body` with the weights that a finished run is used with: the averaged ones, where an average is kept. */
+  async withFinalWeights<T>(body: () => Promise<T>): Promise<T> {
+    const restore = this.#average?.exchange(this.adapter.weights);
+    try {
+      return await body();
+    } finally {
+      restore?.();
+    }
+  }
+
   async snapshot(): Promise<TrainerState> {
     const values = new Map(await this.#optimizer.snapshot());
     for (const weight of this.adapter.weights) values.set(`weight.${weight.name}`, await weight.read());
+    for (const [name, value] of (await this.#average?.snapshot()) ?? []) values.set(`average.${name}`, value);
     return { completedSteps: this.#completedSteps, values };
   }
 
@@ -176,12 +236,14 @@ export class PreferenceTrainer {
       weight.write(Float32Array.from(kept));
     }
     this.#optimizer.restore(weights, values, completedSteps);
+    if (completedSteps > 0) this.#average?.restore(weights, values);
     this.#completedSteps = completedSteps;
   }
 
   /** Frees the moments; the adapter stays the caller's. */
   dispose(): void {
     this.#optimizer.dispose();
+    this.#average?.dispose();
   }
 
   async #pass(
@@ -189,24 +251,8 @@ export class PreferenceTrainer {
     phase: TrainingPhase,
     pairs: readonly PlannedPair[],
   ): Promise<PassResult> {
-    const halves = phase === 'dpo' ? (['winner', 'loser'] as const) : (['winner'] as const);
-    const timesteps = halves.flatMap(() => pairs.map(({ timestep }) => timestep));
-    const inputs = tf.tidy(() => {
-      const noise = this.#noise(pairs); // [B, H, W, C]
-      const noises = tf.concat(halves.map(() => noise)) as tf.Tensor4D;
-      const clean = tf.concat(halves.map((half) => this.#latents(pairs, half))) as tf.Tensor4D;
-      const { states, mask } = this.#texts(pairs, halves.length);
-      return {
-        noisy: this.process.addNoise(clean, noises, timesteps),
-        target: this.process.target(clean, noises, timesteps),
-        states,
-        mask,
-      };
-    });
-    const predict = (): tf.Tensor4D => {
-      const encoder = unet.prepareEncoderStates(inputs.states, inputs.mask);
-      return unet.forward(inputs.noisy, timesteps, encoder);
-    };
+    const preference = phase === 'dpo';
+    const batch = pairBatch(this.data, this.process, pairs, preference ? ['winner', 'loser'] : ['winner']);
     const kept: tf.Tensor[] = [];
     const keep = <T extends tf.Tensor>(tensor: T): T => {
       kept.push(tf.keep(tensor));
@@ -214,103 +260,70 @@ export class PreferenceTrainer {
     };
     try {
       // The reference is the model without the adapter.
-      const reference = phase === 'dpo' ? tf.tidy(predict) : null;
-      if (reference) kept.push(reference);
-      const { value, grads } = this.adapter.within(unet.linears(), () =>
-        tf.valueAndGrads(() => {
-          const prediction = predict();
-          const errors = keep(sampleErrors(prediction, inputs.target));
-          if (!reference) return sftLoss(errors);
-          const [winner, loser] = splitHalves(prediction, reference, inputs.target);
-          const margins = keep(rewardMargins(winner, loser, this.recipe.beta));
-          return diffusionDpoLoss(margins);
-        })(this.adapter.weights.map(({ tensor }) => tensor)),
-      );
-      if (reference) kept.push(sampleErrors(reference, inputs.target));
-      kept.push(value);
+      const reference = preference ? keep(predict(unet, batch)) : null;
+      let errors: tf.Tensor1D | null = null;
+      let margins: tf.Tensor1D | null = null;
+      const loss = (prediction: tf.Tensor4D): tf.Scalar => {
+        errors = keep(sampleErrors(prediction, batch.target));
+        if (!reference) return sftLoss(errors);
+        margins = keep(marginsOf(prediction, reference, batch, this.recipe.beta));
+        return diffusionDpoLoss(margins);
+      };
+      const { value, grads } = this.#gradients(unet, batch, loss);
+      keep(value);
       try {
         return {
           loss: (await value.data())[0] ?? Number.NaN,
           gradients: grads,
-          columns: await this.#columns(kept, reference, pairs.length),
+          pairs: await pairErrors(pairs, {
+            errors: required(errors as tf.Tensor | null, 'the errors'),
+            margins,
+            references: reference ? keep(sampleErrors(reference, batch.target)) : null,
+          }),
         };
       } catch (error) {
-        tf.dispose(grads);
+        tf.dispose([...grads]);
         throw error;
       }
     } finally {
-      tf.dispose([Object.values(inputs), kept]);
+      disposeBatch(batch);
+      tf.dispose(kept);
     }
   }
 
-  /** @param kept in DPO: reference, errors [2B], margins [B], reference errors [2B], loss; else errors [B], loss */
-  async #columns(
-    kept: readonly tf.Tensor[],
-    reference: tf.Tensor | null,
-    count: number,
-  ): Promise<readonly (readonly number[])[]> {
-    const numbers = async (i: number): Promise<ArrayLike<number>> =>
-      required(kept[i], 'a kept tensor').data();
-    const rows = Array.from({ length: count }, (_, i) => i);
-    if (!reference) {
-      const errors = await numbers(0);
-      return rows.map((i) => [errors[i] ?? Number.NaN]);
-    }
-    const errors = await numbers(1);
-    const margins = await numbers(2);
-    const references = await numbers(3);
-    const at = (values: ArrayLike<number>, i: number): number => values[i] ?? Number.NaN;
-    return rows.map((i) => [
-      at(errors, i),
-      at(errors, count + i),
-      at(references, i),
-      at(references, count + i),
-      at(margins, i),
-    ]);
+  #gradients(
+    unet: UNet2DConditionModel,
+    batch: PairBatch,
+    loss: (prediction: tf.Tensor4D) => tf.Scalar,
+  ): { readonly value: tf.Tensor; readonly grads: readonly tf.Tensor[] } {
+    const weights = this.adapter.weights.map(({ tensor }) => tensor);
+    return this.adapter.within(unet.linears(), () =>
+      this.recipe.recompute
+        ? recomputedGradients(unet, batch, weights, ({ linears }) => this.adapter.weightsOf(linears), loss)
+        : tf.valueAndGrads(() => loss(predict(unet, batch)))(weights),
+    );
   }
 
-  /** @returns [B, H, W, C] */
-  #noise(pairs: readonly PlannedPair[]): tf.Tensor4D {
-    const size = this.data.latentShape.reduce((product, axis) => product * axis);
-    return this.#stack(pairs.map(({ noiseSeed }) => new TorchGenerator(noiseSeed).randn(size)));
-  }
-
-  #latents(pairs: readonly PlannedPair[], half: 'winner' | 'loser'): tf.Tensor4D {
-    return this.#stack(pairs.map(({ pair }) => required(this.data.pairs[pair], 'a pair')[half]));
-  }
-
-  /** [C, H, W] of each -> [B, H, W, C] */
-  #stack(images: readonly Float32Array[]): tf.Tensor4D {
-    const shape = this.data.latentShape;
-    const size = shape.reduce((product, axis) => product * axis);
-    const all: TensorData = {
-      data: new Float32Array(images.length * size),
-      shape: [images.length, ...shape],
-    };
-    for (const [i, image] of images.entries()) all.data.set(image, i * size);
-    return nchwToNhwc(all);
-  }
-
-  /** The prompts padded to the longest, once for each half. */
-  #texts(pairs: readonly PlannedPair[], halves: number): { states: tf.Tensor3D; mask: tf.Tensor2D } {
-    const texts = pairs.map(({ pair, dropCaption }) => {
-      const prompt = dropCaption ? '' : required(this.data.pairs[pair], 'a pair').prompt;
-      return required(this.data.texts.get(prompt), `the text states of "${prompt}"`);
+  async #measurePass(
+    unet: UNet2DConditionModel,
+    pairs: readonly PlannedPair[],
+  ): Promise<readonly PairErrors[]> {
+    const batch = pairBatch(this.data, this.process, pairs, ['winner', 'loser']);
+    const measured = tf.tidy(() => {
+      const reference = predict(unet, batch);
+      const prediction = this.adapter.within(unet.linears(), () => predict(unet, batch));
+      return {
+        errors: sampleErrors(prediction, batch.target),
+        margins: marginsOf(prediction, reference, batch, this.recipe.beta),
+        references: sampleErrors(reference, batch.target),
+      };
     });
-    const tokens = Math.max(...texts.map((text) => text.tokens));
-    const width = texts[0]?.width ?? 0;
-    const states = new Float32Array(texts.length * tokens * width);
-    const mask = new Float32Array(texts.length * tokens);
-    for (const [i, text] of texts.entries()) {
-      states.set(text.states, i * tokens * width);
-      mask.fill(1, i * tokens, i * tokens + text.tokens);
+    try {
+      return await pairErrors(pairs, measured);
+    } finally {
+      disposeBatch(batch);
+      tf.dispose([measured.errors, measured.margins, measured.references]);
     }
-    const repeated = <T extends tf.Tensor>(tensor: T): T =>
-      (halves === 1 ? tensor : tf.concat(Array<T>(halves).fill(tensor))) as T;
-    return {
-      states: repeated(tf.tensor3d(states, [texts.length, tokens, width])),
-      mask: repeated(tf.tensor2d(mask, [texts.length, tokens])),
-    };
   }
 
   #checkFinite(value: number, pairs: readonly PlannedPair[]): void {
@@ -322,27 +335,59 @@ export class PreferenceTrainer {
   }
 }
 
-/** [2B, …] of winners then losers -> the two halves. */
-function splitHalves(prediction: tf.Tensor4D, reference: tf.Tensor4D, target: tf.Tensor4D): [Half, Half] {
+/** @returns [B, H, W, C] */
+function predict(unet: UNet2DConditionModel, { noisy, timesteps, states, mask }: PairBatch): tf.Tensor4D {
+  return tf.tidy(() => unet.forward(noisy, timesteps, unet.prepareEncoderStates(states, mask)));
+}
+
+/** @param prediction [2B, …] of winners then losers, as the others @returns [B] */
+function marginsOf(
+  prediction: tf.Tensor4D,
+  reference: tf.Tensor4D,
+  { target }: PairBatch,
+  beta: number,
+): tf.Tensor1D {
   const [p, r, t] = [prediction, reference, target].map((tensor) => tf.split(tensor, 2));
-  const half = (i: number): Half => ({
+  const half = (i: number): Parameters<typeof rewardMargins>[0] => ({
     prediction: required(p?.[i], 'a half'),
     reference: required(r?.[i], 'a half'),
     target: required(t?.[i], 'a half'),
   });
-  return [half(0), half(1)];
+  return rewardMargins(half(0), half(1), beta);
 }
-type Half = Parameters<typeof rewardMargins>[0];
 
-function checkData({ pairs, texts, latentShape }: TrainingData): void {
-  if (pairs.length === 0)
-    throw new InvalidInputError('A run needs at least one pair of a winner and a loser.');
-  const size = latentShape.reduce((product, axis) => product * axis);
-  for (const { id, prompt, winner, loser } of pairs) {
-    if (!texts.has(prompt)) throw new InvalidInputError(`The text states of the pair "${id}" are missing.`);
-    if (winner.length === size && loser.length === size) continue;
-    throw new InvalidInputError(
-      `The latents of the pair "${id}" should be [${latentShape.join(', ')}], ${size} numbers; ${winner.length} and ${loser.length} came.`,
-    );
-  }
+interface MeasuredTensors {
+  readonly errors: tf.Tensor; // [B], in DPO [2B]
+  readonly margins: tf.Tensor | null; // [B]
+  readonly references: tf.Tensor | null; // [2B]
+}
+
+async function pairErrors(
+  pairs: readonly PlannedPair[],
+  { errors, margins, references }: MeasuredTensors,
+): Promise<readonly PairErrors[]> {
+  const [mse, margin, reference] = await Promise.all([errors.data(), margins?.data(), references?.data()]);
+  const at = (values: ArrayLike<number> | undefined, i: number): number | null =>
+    values ? (values[i] ?? Number.NaN) : null;
+  const count = pairs.length;
+  return pairs.map(({ pair, timestep }, i) => ({
+    pair,
+    timestep,
+    mseWinner: mse[i] ?? Number.NaN,
+    mseLoser: at(reference && mse, count + i),
+    refMseWinner: at(reference, i),
+    refMseLoser: at(reference, count + i),
+    margin: at(margin, i),
+  }));
+}
+
+type ErrorField = 'mseWinner' | 'mseLoser' | 'refMseWinner' | 'refMseLoser' | 'margin';
+
+function meanOf(errors: readonly PairErrors[], field: ErrorField): number {
+  return errors.reduce((sum, error) => sum + (error[field] ?? 0), 0) / errors.length;
+}
+
+/** A margin of zero counts half. */
+function accuracyOf(errors: readonly PairErrors[]): number {
+  return errors.reduce((sum, { margin }) => sum + (Math.sign(margin ?? 0) + 1) / 2, 0) / errors.length;
 }

@@ -26,6 +26,13 @@ export class TrainableWeight implements WeightTensor {
     this.#tensor = tensor;
   }
 
+  /** Takes over a tensor of the same shape and hands the one before to the caller. */
+  swap(tensor: tf.Tensor): tf.Tensor {
+    const before = this.#tensor;
+    this.#tensor = tensor;
+    return before;
+  }
+
   /** The values as they are on the backend, in the backend's layout. */
   async read(): Promise<Float32Array> {
     return Float32Array.from(await this.#tensor.data());

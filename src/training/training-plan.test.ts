@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { TrainingPlan } from './training-plan';
 
 const OPTIONS = {
-  pairCount: 10,
+  pairs: Array.from({ length: 10 }, (_, i) => i),
   pairsPerStep: 4,
   sftEpochs: 1,
   dpoEpochs: 2,
@@ -34,7 +34,11 @@ describe('TrainingPlan', () => {
   });
 
   it('draws timesteps and left-out captions evenly', () => {
-    const plan = new TrainingPlan({ ...OPTIONS, pairCount: 20_000, pairsPerStep: 20_000 });
+    const plan = new TrainingPlan({
+      ...OPTIONS,
+      pairs: Array.from({ length: 20_000 }, (_, i) => i),
+      pairsPerStep: 20_000,
+    });
     const { pairs } = plan.step(0);
     const mean = pairs.reduce((sum, { timestep }) => sum + timestep, 0) / pairs.length;
     expect(Math.abs(mean - 499.5)).toBeLessThan(8); // four standard errors

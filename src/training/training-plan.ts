@@ -20,7 +20,8 @@ export interface PlannedStep {
 }
 
 export interface TrainingPlanOptions {
-  readonly pairCount: number;
+  /** Indices in the data of the pairs that are trained. */
+  readonly pairs: readonly number[];
   readonly pairsPerStep: number;
   readonly sftEpochs: number;
   readonly dpoEpochs: number;
@@ -45,7 +46,7 @@ export class TrainingPlan {
 
   constructor(options: TrainingPlanOptions) {
     this.#options = options;
-    this.stepsPerEpoch = Math.ceil(options.pairCount / options.pairsPerStep);
+    this.stepsPerEpoch = Math.ceil(options.pairs.length / options.pairsPerStep);
     this.totalSteps = this.stepsPerEpoch * (options.sftEpochs + options.dpoEpochs);
   }
 
@@ -73,9 +74,9 @@ export class TrainingPlan {
   /** Every pair once, shuffled (Fisher and Yates). */
   #orderOf(epoch: number): readonly number[] {
     if (this.#order?.epoch === epoch) return this.#order.pairs;
-    const { pairCount, seed } = this.#options;
+    const { seed } = this.#options;
     const generator = new TorchGenerator(mix(seed, ORDER, epoch, 0));
-    const pairs = Array.from({ length: pairCount }, (_, i) => i);
+    const pairs = [...this.#options.pairs];
     for (let i = pairs.length - 1; i > 0; i -= 1) {
       const j = generator.randint(0, i + 1, 1)[0] ?? 0;
       [pairs[i], pairs[j]] = [pairs[j] as number, pairs[i] as number];

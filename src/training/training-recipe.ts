@@ -1,4 +1,5 @@
 import { InvalidInputError } from '../common/errors';
+import { TRAIN_NUMBERS, TRAIN_WHOLE_NUMBERS } from '../common/training-limits';
 import { checkLoraConfig, type LoraConfig } from './lora/lora-config';
 
 /** Everything that decides a run beside the model and the data. */
@@ -21,37 +22,21 @@ export interface TrainingRecipe {
   readonly pairsPerStep: number;
   /** Share of the pairs whose prompt is left out, for winner and loser alike. */
   readonly captionDropout: number;
+  /** 0…0.5: share of the prompts that the run never sees, to measure itself on. */
+  readonly heldOutShare: number;
+  /** Of an average of the weights over the steps, which is then what the run gives; 0: the last weights as they are. */
+  readonly emaDecay: number;
+  /** Keeps no activations between forward and backward pass but computes them again: far less memory, more time. */
+  readonly recompute: boolean;
   readonly seed: number;
 }
-
-type Bounds = readonly [minimum: number, maximum: number];
-
-const NUMBERS: Readonly<
-  Record<'beta' | 'learningRate' | 'weightDecay' | 'maxGradNorm' | 'captionDropout', Bounds>
-> = {
-  beta: [1e-6, 1e9],
-  learningRate: [0, 1e3],
-  weightDecay: [0, 1],
-  maxGradNorm: [1e-9, 1e9],
-  captionDropout: [0, 1],
-};
-const WHOLE: Readonly<
-  Record<'warmupSteps' | 'sftEpochs' | 'dpoEpochs' | 'pairsPerPass' | 'pairsPerStep' | 'seed', Bounds>
-> = {
-  warmupSteps: [0, 1e6],
-  sftEpochs: [0, 1000],
-  dpoEpochs: [0, 1000],
-  pairsPerPass: [1, 64],
-  pairsPerStep: [1, 4096],
-  seed: [0, 2 ** 32 - 1],
-};
 
 /** @throws InvalidInputError naming the field, the accepted range and what came */
 export function checkTrainingRecipe(recipe: TrainingRecipe): void {
   checkLoraConfig(recipe.lora);
-  for (const [field, [minimum, maximum]] of Object.entries({ ...NUMBERS, ...WHOLE })) {
-    const value: unknown = recipe[field as keyof typeof NUMBERS | keyof typeof WHOLE];
-    const whole = field in WHOLE;
+  for (const [field, [minimum, maximum]] of Object.entries({ ...TRAIN_NUMBERS, ...TRAIN_WHOLE_NUMBERS })) {
+    const value: unknown = recipe[field as keyof typeof TRAIN_NUMBERS | keyof typeof TRAIN_WHOLE_NUMBERS];
+    const whole = field in TRAIN_WHOLE_NUMBERS;
     if (
       typeof value === 'number' &&
       value >= minimum &&

@@ -3,6 +3,7 @@ import { type LogMelConfig, logMelSpectrogram, TANGO_LOG_MEL } from '../../audio
 import { InvalidInputError } from '../../common/errors';
 import { TorchGenerator } from '../../common/random';
 import type { EncoderStates, UNet2DConditionModel } from '../../models/unet-2d-condition';
+import type { Parameter } from '../../nn';
 import type { EncodedPrompts } from '../../text/text-tokenizer';
 import type { ModelFolder } from '../../weights';
 import { createScheduler, type Scheduler, SchedulerRun } from '../schedulers';
@@ -119,6 +120,11 @@ export class TangoPipeline {
   /** What training needs: the UNet, and scheduler_config.json of the process that it reverses. */
   get denoiser(): { readonly unet: UNet2DConditionModel; readonly schedulerConfig: unknown } {
     return { unet: this.parts.unet.model, schedulerConfig: this.parts.schedulerConfig };
+  }
+
+  /** The UNet's parameters, to be written to a file. */
+  get unetParameters(): readonly Parameter[] {
+    return this.parts.unet.parameters.list();
   }
 
   /** Latents of a clip, and what is cut off again; see `clipSize`. */

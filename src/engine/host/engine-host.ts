@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import packageJson from '../../../package.json';
+import { required } from '../../common/assert';
 import { DeviceLostError, InvalidInputError, JobCancelledError, type StudioError } from '../../common/errors';
 import { TangoPipeline } from '../../diffusion/pipelines/tango-pipeline';
 import { type ComputeDevice, openDevice } from '../../gpu/device';
@@ -124,6 +125,19 @@ export class EngineHost implements StudioEngine {
     this.#trainer = new Trainer(
       {
         modelId: () => this.#modelId,
+        generate: async (pipeline, request, signal = new AbortController().signal) => {
+          const [sound] = await generateTakes({
+            pipeline,
+            request,
+            latents: undefined,
+            returnStages: false,
+            backend: this.#device.backend,
+            speeds: this.#speeds,
+            onProgress: undefined,
+            signal,
+          });
+          return required(sound, 'a sound of the sample prompt');
+        },
         turn: (id, jobSignal, work) =>
           this.#job(jobSignal, async (signal) => work((await this.#load(id, { signal })).pipeline, signal)),
       },

@@ -1,28 +1,14 @@
-import { peakOf } from '../../audio';
 import { InvalidInputError } from '../../common/errors';
 import { TANGO_LIMITS } from '../../diffusion/pipelines/tango-request';
 import { ATTENTION_TARGETS, FEED_FORWARD_TARGETS } from '../../training/lora/lora-config';
 import { checkTrainingRecipe, type TrainingRecipe } from '../../training/training-recipe';
-import type { TrainingClip, TrainingPair, TrainRequest, TrainSettings } from '../protocol-training';
+import { TRAIN_DEFAULTS } from '../protocol-limits';
+import type { TrainingPair, TrainRequest, TrainSettings } from '../protocol-training';
+import { clipProblem, isTie } from '../training-clips';
+import { resolveRequest } from './resolve-request';
 
-/** The preset for a small model: LoRA on every attention, one supervised epoch and four of DPO as in the paper. */
-export const TRAIN_DEFAULTS: TrainSettings = {
-  rank: 8,
-  alpha: 8,
-  targets: 'attention',
-  beta: 2000,
-  learningRate: 1e-4,
-  weightDecay: 1e-2,
-  warmupSteps: 5,
-  maxGradNorm: 1,
-  sftEpochs: 1,
-  dpoEpochs: 4,
-  pairsPerPass: 1,
-  pairsPerStep: 8,
-  captionDropout: 0,
-  seed: 0,
-  checkpointEverySteps: 10,
-};
+/** Each is made anew every few steps. */
+const MOST_SAMPLE_PROMPTS = 8;
 
 /** Fills in the defaults. @throws InvalidInputError naming the field, its range and what came */
 export function resolveSettings(request: TrainRequest): TrainSettings {
@@ -32,10 +18,16 @@ export function resolveSettings(request: TrainRequest): TrainSettings {
     ...TRAIN_DEFAULTS,
     ...Object.fromEntries(given.map((field) => [field, request[field]])),
   } as TrainSettings;
-  const every = settings.checkpointEverySteps;
-  if (!Number.isInteger(every) || every < 1) {
-    throw new InvalidInputError(`checkpointEverySteps is a whole number of at least 1, but ${every} came.`);
+  for (const field of ['checkpointEverySteps', 'validateEverySteps', 'sampleEverySteps'] as const) {
+    const every = settings[field];
+    if (Number.isInteger(every) && every >= 1) continue;
+    throw new InvalidInputError(`${field} is a whole number of at least 1, but ${every} came.`);
   }
+  const { samplePrompts, sampleSeed } = settings;
+  if (!Array.isArray(samplePrompts) || samplePrompts.length > MOST_SAMPLE_PROMPTS) {
+    throw new InvalidInputError(`samplePrompts is a list of at most ${MOST_SAMPLE_PROMPTS} prompts.`);
+  }
+  for (const prompt of samplePrompts) resolveRequest({ prompt, seed: sampleSeed }, '');
   checkTrainingRecipe(recipeOf(settings));
   return settings;
 }
@@ -57,38 +49,28 @@ export function checkPairs(pairs: unknown): readonly Required<TrainingPair>[] {
   if (!Array.isArray(pairs) || pairs.length === 0) {
     throw new InvalidInputError('A run needs a list of at least one pair { prompt, winner, loser }.');
   }
+  if (pairs.length === 1) {
+    throw new InvalidInputError(
+      'One pair teaches a model that one pair and nothing else: a run needs two at least, and better a hundred.',
+    );
+  }
   return (pairs as readonly TrainingPair[]).map((pair, i) => {
     const id = pair?.id ?? String(i + 1);
     if (typeof pair?.prompt !== 'string' || pair.prompt.trim() === '') {
       throw new InvalidInputError(`The pair "${id}" needs a prompt that is not empty.`);
     }
-    checkClip(pair.winner, `The winner of the pair "${id}"`);
-    checkClip(pair.loser, `The loser of the pair "${id}"`);
-    const { audio } = pair.winner;
-    const other = pair.loser.audio;
-    if (audio.length === other.length && audio.every((value, t) => value === other[t])) {
+    const { winner, loser } = pair;
+    for (const [what, clip] of Object.entries({ winner, loser })) {
+      const problem = clipProblem(clip);
+      if (problem) throw new InvalidInputError(`The ${what} of the pair "${id}" ${problem}.`);
+    }
+    if (isTie(pair)) {
       throw new InvalidInputError(
         `The pair "${id}" is a tie: winner and loser are the same sound. Leave it out.`,
       );
     }
     return { ...pair, id };
   });
-}
-
-function checkClip(clip: TrainingClip | undefined, what: string): void {
-  if (
-    !(clip?.audio instanceof Float32Array) ||
-    !(clip.sampleRateHz >= 1000 && clip.sampleRateHz <= 384_000)
-  ) {
-    throw new InvalidInputError(
-      `${what} must be { audio: Float32Array, sampleRateHz: 1000…384000 }, but ${typeof clip?.audio} at ${clip?.sampleRateHz} Hz came.`,
-    );
-  }
-  if (!clip.audio.every(Number.isFinite)) throw new InvalidInputError(`${what} has NaN or infinity.`);
-  const seconds = clip.audio.length / clip.sampleRateHz;
-  if (seconds < 0.1)
-    throw new InvalidInputError(`${what} is too short: ${seconds.toFixed(2)} s; 0.1 s at least.`);
-  if (peakOf(clip.audio) < 1e-5) throw new InvalidInputError(`${what} is silent. Leave the pair out.`);
 }
 
 /** Seconds that every clip is cut or padded to. @throws InvalidInputError outside the model's bounds */

@@ -59,19 +59,28 @@ async function openTiny(
   return { host, modelId: id };
 }
 
-async function trained(): Promise<{ host: EngineHost; run: TrainRun; metrics: readonly TrainMetrics[] }> {
-  const { host } = await openTiny();
-  const run = await host.train.start(REQUEST);
-  return { host, run, metrics: await host.train.metrics(run.id) };
+type Untimed = Omit<TrainMetrics, 'seconds'>;
+
+/** A run's metrics without what the clock said. */
+async function metricsOf(host: EngineHost, runId: string): Promise<readonly Untimed[]> {
+  return (await host.train.metrics(runId)).map(({ seconds, ...rest }) => rest);
 }
 
+async function trained(): Promise<{ host: EngineHost; run: TrainRun; metrics: readonly Untimed[] }> {
+  const { host } = await openTiny();
+  const run = await host.train.start(REQUEST);
+  return { host, run, metrics: await metricsOf(host, run.id) };
+}
+
+/** A safetensors file's numbers; its header says which run it is of. */
 async function bytesOf(blob: Blob): Promise<Uint8Array> {
-  return new Uint8Array(await blob.arrayBuffer());
+  const bytes = await blob.arrayBuffer();
+  return new Uint8Array(bytes, 8 + Number(new DataView(bytes).getBigUint64(0, true)));
 }
 
 /** Computed once: one engine at a time holds the backend. */
-let unbroken: Promise<{ metrics: readonly TrainMetrics[]; adapterBytes: Uint8Array }> | null = null;
-function unbrokenRun(): Promise<{ metrics: readonly TrainMetrics[]; adapterBytes: Uint8Array }> {
+let unbroken: Promise<{ metrics: readonly Untimed[]; adapterBytes: Uint8Array }> | null = null;
+function unbrokenRun(): Promise<{ metrics: readonly Untimed[]; adapterBytes: Uint8Array }> {
   unbroken ??= (async () => {
     const { host, run, metrics } = await trained();
     const [weights] = await host.train.exportAdapter(run.id);
@@ -126,7 +135,7 @@ describe('Training in the engine', () => {
     const again = await openTiny(training, models);
     const run = await again.host.train.resume(paused.id);
     expect(run).toMatchObject({ state: 'done', step: STEPS });
-    expect(await again.host.train.metrics(run.id)).toEqual(unbroken.metrics);
+    expect(await metricsOf(again.host, run.id)).toEqual(unbroken.metrics);
     const [weights] = await again.host.train.exportAdapter(run.id);
     expect(await bytesOf(weights!.blob)).toEqual(unbroken.adapterBytes);
   });
@@ -143,7 +152,7 @@ describe('Training in the engine', () => {
     const [run] = await host.train.runs();
     expect(run).toMatchObject({ state: 'stopped', step: 2 });
     await host.train.resume(run!.id);
-    expect(await host.train.metrics(run!.id)).toEqual(unbroken.metrics);
+    expect(await metricsOf(host, run!.id)).toEqual(unbroken.metrics);
   });
 
   it('lets sounds be made between its steps, which do not change it', async () => {
@@ -157,7 +166,7 @@ describe('Training in the engine', () => {
       },
     });
     expect((await during)![0]!.audio).toEqual(before[0]!.audio);
-    expect(await host.train.metrics(run.id)).toEqual(alone.metrics);
+    expect(await metricsOf(host, run.id)).toEqual(alone.metrics);
   });
 
   it('is used by generate with its id, exported, and imported as the same adapter', async () => {
@@ -176,6 +185,66 @@ describe('Training in the engine', () => {
     await expect(host.generate({ ...SOUND, adapterId: run.id })).rejects.toMatchObject({
       code: 'model-not-found',
     });
+  });
+
+  it('measures held-out prompts, lets the change be heard, and shows each pair', async () => {
+    const { host } = await openTiny();
+    const prompts = ['a dog', 'a bell', 'rain', 'wind', 'a cat'];
+    const request: TrainRequest = {
+      ...REQUEST,
+      pairs: prompts.map((prompt, i) => ({ prompt, winner: clip(i, true), loser: clip(i, false) })),
+      dataset: { id: 'set-1', name: 'tones and noise' },
+      pairsPerStep: 4,
+      heldOutShare: 0.2,
+      validateEverySteps: 1,
+      samplePrompts: ['a dog'],
+      sampleEverySteps: 2,
+    };
+    const heard: TrainProgress[] = [];
+    const run = await host.train.start(request, { onProgress: (progress) => heard.push(progress) });
+    expect(run).toMatchObject({ heldOutCount: 1, stepsPerEpoch: 1, dataset: { id: 'set-1' } });
+    const { validations } = await host.train.history(run.id);
+    expect(validations.map(({ step }) => step)).toEqual([0, 1, 2]);
+    expect(validations[0]).toMatchObject({ margin: 0, implicitAccuracy: 0.5 });
+    expect(validations[0]!.loss).toBeCloseTo(Math.LN2, 6);
+    expect(heard.flatMap(({ validation }) => validation ?? [])).toEqual(validations);
+
+    const samples = await host.train.samples(run.id);
+    expect(samples.map(({ step, prompt, seed }) => [step, prompt, seed])).toEqual([
+      [0, 'a dog', 1],
+      [2, 'a dog', 1],
+    ]);
+    const [base] = await host.generate({ prompt: 'a dog', seed: 1, durationSeconds: run.durationSeconds });
+    expect(samples[0]!.audio).toEqual(base!.audio);
+    expect(samples[1]!.audio).not.toEqual(base!.audio);
+
+    const examined = await host.train.examine(run.id, [0.2, 0.8]);
+    expect(examined.map(({ prompt }) => prompt)).toEqual(prompts);
+    expect(examined.filter(({ heldOut }) => heldOut)).toHaveLength(1);
+    for (const { errors } of examined) expect(errors.map(({ timestep }) => timestep)).toEqual([200, 800]);
+    const { winner, loser } = await host.train.listen(run.id, 0);
+    expect(winner.audio).toHaveLength(Math.round(run.durationSeconds * winner.sampleRateHz));
+    expect(winner.audio).not.toEqual(loser.audio);
+
+    await host.train.rename(run.id, { notes: 'the first one' });
+    const again = await host.train.start({ dataOf: run.id, ...run.settings!, samplePrompts: [] });
+    expect(again).toMatchObject({ pairCount: 5, notes: '', dataset: { id: 'set-1' } });
+    expect(await metricsOf(host, again.id)).toEqual(await metricsOf(host, run.id));
+    const [weights] = await host.train.exportAdapter(run.id);
+    expect(await weights!.blob.slice(0, 4000).text()).toMatch(/tones and noise.*|the first one/);
+  });
+
+  it('gives the merged UNet the numbers that the adapter gives it', async () => {
+    const { host, run } = await trained();
+    const [tuned] = await host.generate({ ...SOUND, adapterId: run.id });
+    const { path, blob } = await host.train.exportMerged(run.id, 'diffusers');
+    const files = tiny.files.map((file) => (file.path.endsWith(path) ? { ...file, blob } : file));
+    expect(files.some((file) => file.blob === blob)).toBe(true);
+    const merged = await host.models.importFiles(files);
+    const [sound] = await host.generate({ ...SOUND, modelId: merged.id });
+    for (const [t, value] of sound!.audio.entries()) expect(value).toBeCloseTo(tuned!.audio[t]!, 3);
+    const tango = await host.train.exportMerged(run.id, 'tango');
+    expect(await tango.blob.slice(8, 4000).text()).toContain('"unet.conv_in.bias"');
   });
 
   it('leaves no tensor behind', async () => {
@@ -213,13 +282,25 @@ describe('Training in the engine', () => {
 
   it('refuses what cannot be trained with, in words, and keeps nothing of it', async () => {
     const { host } = await openTiny();
-    const [pair] = REQUEST.pairs;
+    const [pair, other] = REQUEST.pairs!;
     const silent = { audio: new Float32Array(RATE_HZ), sampleRateHz: RATE_HZ };
     const start = (change: Partial<TrainRequest>) => host.train.start({ ...REQUEST, ...change });
     await expect(start({ pairs: [] })).rejects.toThrow(/at least one pair/);
-    await expect(start({ pairs: [{ ...pair!, loser: pair!.winner }] })).rejects.toThrow(/tie/);
-    await expect(start({ pairs: [{ ...pair!, loser: silent }] })).rejects.toThrow(/silent/);
-    await expect(start({ pairs: [{ ...pair!, prompt: ' ' }] })).rejects.toThrow(/prompt/);
+    await expect(start({ pairs: [{ ...pair!, loser: pair!.winner }, other!] })).rejects.toThrow(/tie/);
+    await expect(start({ pairs: [{ ...pair!, loser: silent }, other!] })).rejects.toThrow(/silent/);
+    await expect(start({ pairs: [{ ...pair!, prompt: ' ' }, other!] })).rejects.toThrow(/prompt/);
+    await expect(start({ pairs: [pair!] })).rejects.toThrow(/One pair/);
+    const square = silent.audio.map((_, t) => (t % 20 < 10 ? 1 : -1));
+    await expect(
+      start({ pairs: [{ ...pair!, winner: { ...silent, audio: square } }, other!] }),
+    ).rejects.toThrow(/winner of the pair "1" is clipped: 100 %/);
+    await expect(
+      start({ pairs: [{ ...pair!, winner: { ...silent, audio: square.slice(0, 20) } }, other!] }),
+    ).rejects.toThrow(/too short/);
+    await expect(start({ beta: 1e9 })).rejects.toThrow(/beta/);
+    await expect(start({ learningRate: 1e3 })).rejects.toThrow(/learningRate is a number from 0 to 0.1/);
+    await expect(start({ samplePrompts: [' '] })).rejects.toThrow(/prompt is empty/);
+    await expect(start({ validateEverySteps: 0 })).rejects.toThrow(/validateEverySteps/);
     await expect(start({ rank: 0 })).rejects.toThrow(/rank/);
     await expect(start({ rank: 4096 })).rejects.toThrow(/rank of 4096/);
     await expect(start({ beta: 0 })).rejects.toThrow(/beta/);

@@ -1,25 +1,40 @@
 import { InvalidInputError, JobCancelledError, NonFiniteError } from '../../common/errors';
 import type { TangoPipeline } from '../../diffusion/pipelines/tango-pipeline';
 import { ForwardProcess } from '../../training/forward-process';
+import { drawsAt } from '../../training/held-out';
 import { type AdapterContents, readAdapterFiles, resolveAdapter } from '../../training/lora/adapter-formats';
 import { LoraAdapter } from '../../training/lora/lora-adapter';
+import { mergedUNet } from '../../training/lora/merged-unet';
 import { writeAdapterFiles } from '../../training/lora/peft-format';
-import {
-  type CachedPair,
-  type CachedText,
-  PreferenceTrainer,
-  type TrainingData,
-} from '../../training/preference-trainer';
-import type { JobOptions, ModelFile } from '../protocol';
-import type { TrainApi, TrainMetrics, TrainProgress, TrainRequest, TrainRun } from '../protocol-training';
+import { PreferenceTrainer, type TrainerState } from '../../training/preference-trainer';
+import type { CachedPair, CachedText, TrainingData } from '../../training/training-data';
+import type { JobOptions, ModelFile, ResolvedGenerateRequest, Sound } from '../protocol';
+import type {
+  ExaminedPair,
+  ExamineProgress,
+  TrainApi,
+  TrainEstimate,
+  TrainHistory,
+  TrainingClip,
+  TrainMetrics,
+  TrainProgress,
+  TrainRequest,
+  TrainRun,
+  TrainSample,
+  TrainSettings,
+} from '../protocol-training';
+import { resolveRequest } from './resolve-request';
+import { StepClock } from './step-clock';
 import { checkPairs, clipSeconds, recipeOf, resolveSettings } from './train-request';
-import { cachePair, cacheText } from './training-data';
+import { trainedRun, withTrainerLock } from './trainer-lock';
+import { cachePair, cacheText, clipOf } from './training-data';
+import { estimateTraining } from './training-memory';
 import type { TrainingStore } from './training-store';
 
-/** One trainer at a time over all tabs of the browser. */
-const LOCK = 'tango-studio-training';
-/** Steps whose time tells that of those to come. */
-const TIMED_STEPS = 10;
+/** What a sample prompt's sound is made with. */
+const SAMPLE_STEPS = 20;
+/** Of an examination: the same noises each time, so that its figures compare. */
+const EXAMINE_SEED = 17;
 
 export interface TrainerEngine {
   /** Waits for a turn on the device and runs `work` with the model; between two turns other jobs run. */
@@ -28,6 +43,12 @@ export interface TrainerEngine {
     signal: AbortSignal | undefined,
     work: (pipeline: TangoPipeline, signal: AbortSignal) => Promise<T>,
   ): Promise<T>;
+  /** A sound of the model as it is now, its adapters included; within a turn. */
+  generate(
+    pipeline: TangoPipeline,
+    request: ResolvedGenerateRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<Sound>;
   /** The model that requests without an id mean. */
   modelId(): string;
 }
@@ -38,6 +59,7 @@ export class Trainer implements TrainApi {
   readonly #store: TrainingStore;
   #activeRun: string | null = null;
   #pauseAsked = false;
+  #checkpointAsked = false;
 
   constructor(engine: TrainerEngine, store: TrainingStore) {
     this.#engine = engine;
@@ -50,46 +72,51 @@ export class Trainer implements TrainApi {
 
   async start(request: TrainRequest, options: JobOptions<TrainProgress> = {}): Promise<TrainRun> {
     const settings = resolveSettings(request);
-    const pairs = checkPairs(request.pairs);
-    const seconds = clipSeconds(request.durationSeconds, pairs);
-    const modelId = request.modelId ?? this.#engine.modelId();
+    const source = request.dataOf === undefined ? null : await this.#store.run(request.dataOf);
+    if (source?.settings === null) {
+      throw new InvalidInputError(`"${source.name}" is an adapter from a file: it has no pairs to train on.`);
+    }
+    const pairs = source ? null : checkPairs(request.pairs);
+    const durationSeconds = source?.durationSeconds ?? clipSeconds(request.durationSeconds, pairs ?? []);
+    const modelId = source?.modelId ?? request.modelId ?? this.#engine.modelId();
     const id = crypto.randomUUID();
     return this.#alone(id, async () => {
-      const data = await this.#prepare(id, modelId, pairs, seconds, options);
+      const data = source
+        ? await this.#store.data(source.id)
+        : await this.#prepare(id, modelId, pairs ?? [], durationSeconds, options);
       const { state, ...planned } = await this.#engine.turn(modelId, options.signal, async (pipeline) => {
-        const recipe = recipeOf(settings);
-        const adapter = LoraAdapter.create(pipeline.denoiser.unet.linears(), recipe.lora, recipe.seed);
-        const trainer = new PreferenceTrainer(
-          recipe,
-          data,
-          adapter,
-          new ForwardProcess(pipeline.denoiser.schedulerConfig),
-        );
+        const trainer = trainerOf(settings, data, pipeline);
         try {
-          const { totalSteps } = trainer.plan;
+          const { plan, split, adapter } = trainer;
           return {
             state: await trainer.snapshot(),
-            stepCount: totalSteps,
+            stepCount: plan.totalSteps,
+            stepsPerEpoch: plan.stepsPerEpoch,
+            heldOutCount: split.heldOut.length,
             parameterCount: adapter.parameterCount,
           };
         } finally {
           trainer.dispose();
-          adapter.dispose();
+          trainer.adapter.dispose();
         }
       });
       const run: TrainRun = {
         id,
-        name: request.name ?? `${pairs.length} pairs`,
+        name: request.name ?? `${data.pairs.length} pairs`,
+        notes: '',
         modelId,
         state: 'stopped',
+        elsewhere: false,
         step: 0,
         ...planned,
-        pairCount: pairs.length,
+        pairCount: data.pairs.length,
+        durationSeconds,
         settings,
+        dataset: request.dataset ?? source?.dataset ?? null,
         createdAt: new Date().toISOString(),
         failure: null,
       };
-      await this.#store.saveCheckpoint(id, { state, metrics: [] });
+      await this.#store.saveCheckpoint(id, { state, metrics: [], validations: [] });
       await this.#store.create(run, { data });
       return this.#train(run, options);
     });
@@ -110,36 +137,127 @@ export class Trainer implements TrainApi {
     this.#pauseAsked = this.active;
   }
 
+  async checkpoint(): Promise<void> {
+    this.#checkpointAsked = this.active;
+  }
+
   async runs(): Promise<readonly TrainRun[]> {
+    const trained = this.#activeRun ?? (await trainedRun());
     return (await this.#store.list()).map((run) =>
-      run.id === this.#activeRun ? { ...run, state: 'running' } : run,
+      run.id === trained ? { ...run, state: 'running', elsewhere: trained !== this.#activeRun } : run,
     );
   }
 
   async metrics(runId: string): Promise<readonly TrainMetrics[]> {
+    return (await this.history(runId)).metrics;
+  }
+
+  async history(runId: string): Promise<TrainHistory> {
     const run = await this.#store.run(runId);
-    return run.state === 'imported' ? [] : (await this.#store.checkpoint(runId)).metrics;
+    if (run.state === 'imported') return { metrics: [], validations: [] };
+    const { metrics, validations } = await this.#store.checkpoint(runId);
+    return { metrics, validations };
+  }
+
+  async samples(runId: string): Promise<readonly TrainSample[]> {
+    await this.#store.run(runId);
+    return this.#store.samples(runId);
+  }
+
+  async examine(
+    runId: string,
+    levels: readonly number[],
+    { signal, onProgress }: JobOptions<ExamineProgress> = {},
+  ): Promise<readonly ExaminedPair[]> {
+    if (!Array.isArray(levels) || levels.length === 0 || !levels.every((level) => level >= 0 && level <= 1)) {
+      throw new InvalidInputError('examine takes a list of noise levels, each a number from 0 to 1.');
+    }
+    const run = await this.#store.run(runId);
+    const data = await this.#store.data(runId);
+    const { state } = await this.#store.checkpoint(runId);
+    const trainer = await this.#open(run, data, state, signal);
+    try {
+      const { heldOut } = trainer.split;
+      const examined: ExaminedPair[] = [];
+      for (const [pair, { id, prompt }] of data.pairs.entries()) {
+        onProgress?.({ index: pair, count: data.pairs.length });
+        const draws = drawsAt([pair], levels, trainer.process.numTrainTimesteps, EXAMINE_SEED + pair);
+        const errors = await this.#engine.turn(run.modelId, signal, ({ denoiser }, running) =>
+          trainer.measure(denoiser.unet, draws, running),
+        );
+        examined.push({ id, prompt, heldOut: heldOut.includes(pair), errors });
+      }
+      return examined;
+    } finally {
+      trainer.adapter.dispose();
+      trainer.dispose();
+    }
+  }
+
+  async listen(runId: string, pair: number): Promise<{ winner: TrainingClip; loser: TrainingClip }> {
+    const run = await this.#store.run(runId);
+    const { pairs, latentShape } = await this.#store.data(runId);
+    const latents = pairs[pair];
+    if (!latents) {
+      throw new InvalidInputError(
+        `The run has the pairs 0 to ${pairs.length - 1}, but ${String(pair)} was asked for.`,
+      );
+    }
+    return this.#engine.turn(run.modelId, undefined, async (pipeline) => ({
+      winner: await clipOf(pipeline, latents.winner, latentShape, run.durationSeconds),
+      loser: await clipOf(pipeline, latents.loser, latentShape, run.durationSeconds),
+    }));
+  }
+
+  async rename(runId: string, { name, notes }: { name?: string; notes?: string }): Promise<TrainRun> {
+    const run = await this.#store.run(runId);
+    const renamed = { ...run, name: name?.trim() || run.name, notes: notes ?? run.notes };
+    await this.#store.saveRun(renamed);
+    return renamed;
   }
 
   async remove(runId: string): Promise<void> {
-    if (runId === this.#activeRun) {
+    if (runId === (this.#activeRun ?? (await trainedRun()))) {
       throw new InvalidInputError('The run is being trained: pause or cancel it first, then remove it.');
     }
     await this.#store.run(runId);
     await this.#store.remove(runId);
   }
 
+  async estimate(
+    settings: Partial<TrainSettings>,
+    durationSeconds: number,
+    modelId = this.#engine.modelId(),
+  ): Promise<TrainEstimate> {
+    const resolved = resolveSettings(settings);
+    const seconds = clipSeconds(durationSeconds, []);
+    return this.#engine.turn(modelId, undefined, async (pipeline) =>
+      estimateTraining(pipeline, recipeOf(resolved), seconds),
+    );
+  }
+
   async exportAdapter(runId: string): Promise<readonly ModelFile[]> {
     const run = await this.#store.run(runId);
-    const contents = await this.#engine.turn(run.modelId, undefined, async (pipeline) => {
-      const adapter = await this.#build(run, pipeline);
-      try {
-        return { config: adapter.config, tensors: await adapter.tensors() };
-      } finally {
-        adapter.dispose();
-      }
-    });
-    return writeAdapterFiles(contents, run.modelId);
+    const contents = await this.#withAdapter(run, async (adapter) => ({
+      config: adapter.config,
+      tensors: await adapter.tensors(),
+    }));
+    return writeAdapterFiles(contents, run.modelId, lineageOf(run));
+  }
+
+  async exportMerged(runId: string, layout: 'diffusers' | 'tango'): Promise<ModelFile> {
+    if (layout !== 'diffusers' && layout !== 'tango') {
+      throw new InvalidInputError(`The layout is "diffusers" or "tango", but ${String(layout)} came.`);
+    }
+    const run = await this.#store.run(runId);
+    const blob = await this.#withAdapter(run, (adapter, pipeline) =>
+      mergedUNet(pipeline.unetParameters, adapter, layout === 'tango' ? 'unet.' : '', lineageOf(run)),
+    );
+    return {
+      path:
+        layout === 'tango' ? 'pytorch_model_main.safetensors' : 'unet/diffusion_pytorch_model.safetensors',
+      blob,
+    };
   }
 
   async importAdapter(files: readonly ModelFile[], modelId = this.#engine.modelId()): Promise<TrainRun> {
@@ -155,13 +273,19 @@ export class Trainer implements TrainApi {
     const run: TrainRun = {
       id: crypto.randomUUID(),
       name: parsed.name,
+      notes: '',
       modelId,
       state: 'imported',
+      elsewhere: false,
       step: 0,
       stepCount: 0,
+      stepsPerEpoch: 0,
       pairCount: 0,
+      heldOutCount: 0,
+      durationSeconds: 0,
       parameterCount,
       settings: null,
+      dataset: null,
       createdAt: new Date().toISOString(),
       failure: null,
     };
@@ -219,41 +343,66 @@ export class Trainer implements TrainApi {
   async #train(start: TrainRun, { signal, onProgress }: JobOptions<TrainProgress>): Promise<TrainRun> {
     const { id: runId, modelId, settings } = start;
     if (!settings) throw new InvalidInputError(`"${start.name}" has no settings to train with.`);
-    const recipe = recipeOf(settings);
     const data = await this.#store.data(runId);
     const checkpoint = await this.#store.checkpoint(runId);
     const metrics = [...checkpoint.metrics];
-    const trainer = await this.#engine.turn(modelId, signal, async ({ denoiser }) => {
-      const adapter = LoraAdapter.create(denoiser.unet.linears(), recipe.lora, recipe.seed);
-      const built = new PreferenceTrainer(
-        recipe,
-        data,
-        adapter,
-        new ForwardProcess(denoiser.schedulerConfig),
-      );
-      built.restore(checkpoint.state);
-      return built;
-    });
+    const validations = [...checkpoint.validations];
+    const trainer = await this.#open(start, data, checkpoint.state, signal);
     const count = trainer.plan.totalSteps;
     const clock = new StepClock(count);
     let run: TrainRun = { ...start, state: 'stopped', failure: null, step: trainer.completedSteps };
+    const report = (
+      stage: TrainProgress['stage'],
+      extra: Pick<TrainProgress, 'metrics' | 'validation' | 'sample'> = {},
+      remainingSeconds = clock.remaining(trainer.completedSteps),
+    ): void =>
+      onProgress?.({ runId, stage, index: trainer.completedSteps, count, remainingSeconds, ...extra });
     const keep = async (): Promise<void> => {
       const index = trainer.completedSteps;
       if (index === run.step && (run.state === 'done' || !trainer.done)) return;
-      onProgress?.({ runId, stage: 'checkpoint', index, count, remainingSeconds: clock.remaining(index) });
-      await this.#store.saveCheckpoint(runId, { state: await trainer.snapshot(), metrics: [...metrics] });
-      run = { ...run, step: index, state: trainer.done ? 'done' : 'stopped' };
+      report('checkpoint');
+      const state = await trainer.snapshot();
+      await this.#store.saveCheckpoint(runId, {
+        state,
+        metrics: [...metrics],
+        validations: [...validations],
+      });
+      // Name and notes may have been changed meanwhile.
+      const { name, notes } = await this.#store.run(runId);
+      run = { ...run, name, notes, step: index, state: trainer.done ? 'done' : 'stopped' };
       await this.#store.saveRun(run);
+    };
+    /** What is made on the way: before the first step, every so many, and after the last. */
+    const look = async (): Promise<void> => {
+      const step = trainer.completedSteps;
+      const due = (every: number): boolean => step % every === 0 || trainer.done;
+      if (due(settings.validateEverySteps) && validations.at(-1)?.step !== step) {
+        const validation = await this.#engine.turn(modelId, signal, ({ denoiser }) =>
+          trainer.validate(denoiser.unet),
+        );
+        if (validation) validations.push(validation);
+        if (validation) report('validate', { validation });
+      }
+      if (!due(settings.sampleEverySteps)) return;
+      for (const [index, prompt] of settings.samplePrompts.entries()) {
+        const sample = await this.#sample(run, trainer, prompt, settings.sampleSeed + index, signal);
+        await this.#store.saveSample(runId, index, sample);
+        report('sample', { sample });
+      }
     };
     try {
       clock.remaining(trainer.completedSteps);
+      if (trainer.completedSteps === 0) await look();
       while (!trainer.done && !this.#pauseAsked) {
+        const began = performance.now();
         const step = await this.#engine.turn(modelId, signal, ({ denoiser }) => trainer.step(denoiser.unet));
-        metrics.push(step);
-        const index = trainer.completedSteps;
-        const remainingSeconds = clock.remaining(index);
-        onProgress?.({ runId, stage: 'train', index, count, remainingSeconds, metrics: step });
-        if (index % settings.checkpointEverySteps === 0 || trainer.done) await keep();
+        const timed = { ...step, seconds: (performance.now() - began) / 1000 };
+        metrics.push(timed);
+        report('train', { metrics: timed });
+        await look();
+        const due = trainer.completedSteps % settings.checkpointEverySteps === 0;
+        if (due || this.#checkpointAsked || trainer.done) await keep();
+        this.#checkpointAsked = false;
         if (signal?.aborted) throw new JobCancelledError('Training was cancelled.');
       }
       await keep();
@@ -268,6 +417,55 @@ export class Trainer implements TrainApi {
     }
   }
 
+  async #open(
+    { name, modelId, settings }: TrainRun,
+    data: TrainingData,
+    state: TrainerState,
+    signal: AbortSignal | undefined,
+  ): Promise<PreferenceTrainer> {
+    if (!settings) throw new InvalidInputError(`"${name}" is an adapter from a file: it has no pairs.`);
+    return this.#engine.turn(modelId, signal, async (pipeline) => {
+      const trainer = trainerOf(settings, data, pipeline);
+      trainer.restore(state);
+      return trainer;
+    });
+  }
+
+  async #sample(
+    { modelId, durationSeconds }: TrainRun,
+    trainer: PreferenceTrainer,
+    prompt: string,
+    seed: number,
+    signal: AbortSignal | undefined,
+  ): Promise<TrainSample> {
+    const request = resolveRequest({ prompt, seed, durationSeconds, steps: SAMPLE_STEPS }, modelId);
+    return this.#engine.turn(modelId, signal, (pipeline, running) =>
+      trainer.withFinalWeights(async () => {
+        const detach = trainer.adapter.attach(pipeline.denoiser.unet.linears());
+        try {
+          const { audio, sampleRateHz } = await this.#engine.generate(pipeline, request, running);
+          return { step: trainer.completedSteps, prompt, seed, audio, sampleRateHz };
+        } finally {
+          detach();
+        }
+      }),
+    );
+  }
+
+  #withAdapter<T>(
+    run: TrainRun,
+    body: (adapter: LoraAdapter, pipeline: TangoPipeline) => Promise<T>,
+  ): Promise<T> {
+    return this.#engine.turn(run.modelId, undefined, async (pipeline) => {
+      const adapter = await this.#build(run, pipeline);
+      try {
+        return await body(adapter, pipeline);
+      } finally {
+        adapter.dispose();
+      }
+    });
+  }
+
   async #build(run: TrainRun, pipeline: TangoPipeline): Promise<LoraAdapter> {
     const imported = await this.#store.adapter(run.id);
     if (imported) return fromContents(imported, pipeline);
@@ -276,7 +474,7 @@ export class Trainer implements TrainApi {
     const { values } = (await this.#store.checkpoint(run.id)).state;
     const adapter = LoraAdapter.create(pipeline.denoiser.unet.linears(), lora, seed);
     for (const weight of adapter.weights) {
-      const kept = values.get(`weight.${weight.name}`);
+      const kept = values.get(`average.${weight.name}`) ?? values.get(`weight.${weight.name}`);
       if (kept) weight.write(Float32Array.from(kept));
     }
     return adapter;
@@ -289,41 +487,50 @@ export class Trainer implements TrainApi {
     }
     this.#activeRun = runId;
     this.#pauseAsked = false;
+    this.#checkpointAsked = false;
     try {
-      const locks = globalThis.navigator?.locks;
-      if (!locks) return await work();
-      return await locks.request(LOCK, { ifAvailable: true }, (lock) => {
-        if (lock) return work();
-        throw new InvalidInputError(
-          'Another tab of the studio is training: pause it there first. Here you can listen and generate.',
-        );
-      });
+      return await withTrainerLock(runId, work);
     } finally {
       this.#activeRun = null;
     }
   }
 }
 
-function fromContents({ config, tensors }: AdapterContents, pipeline: TangoPipeline): LoraAdapter {
-  return LoraAdapter.fromTensors(pipeline.denoiser.unet.linears(), config, tensors);
+function trainerOf(
+  settings: TrainSettings,
+  data: TrainingData,
+  { denoiser }: TangoPipeline,
+): PreferenceTrainer {
+  const recipe = recipeOf(settings);
+  const adapter = LoraAdapter.create(denoiser.unet.linears(), recipe.lora, recipe.seed);
+  try {
+    return new PreferenceTrainer(recipe, data, adapter, new ForwardProcess(denoiser.schedulerConfig));
+  } catch (error) {
+    adapter.dispose();
+    throw error;
+  }
 }
 
-/** Tells the time left from that of the last steps. */
-class StepClock {
-  readonly #count: number;
-  readonly #marks: { readonly index: number; readonly seconds: number }[] = [];
+/** What exported files say of where they come from. */
+function lineageOf({
+  id,
+  name,
+  notes,
+  modelId,
+  step,
+  stepCount,
+  settings,
+  dataset,
+  createdAt,
+}: TrainRun): string {
+  return JSON.stringify({
+    run: { id, name, notes, createdAt, step, stepCount },
+    model: modelId,
+    dataset,
+    settings,
+  });
+}
 
-  constructor(count: number) {
-    this.#count = count;
-  }
-
-  /** Seconds left when `index` of all are done now; null before one has been timed. */
-  remaining(index: number): number | null {
-    this.#marks.push({ index, seconds: performance.now() / 1000 });
-    if (this.#marks.length > TIMED_STEPS) this.#marks.shift();
-    const first = this.#marks[0];
-    const last = this.#marks.at(-1);
-    if (!first || !last || last.index === first.index) return null;
-    return ((last.seconds - first.seconds) / (last.index - first.index)) * (this.#count - index);
-  }
+function fromContents({ config, tensors }: AdapterContents, pipeline: TangoPipeline): LoraAdapter {
+  return LoraAdapter.fromTensors(pipeline.denoiser.unet.linears(), config, tensors);
 }

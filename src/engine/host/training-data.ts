@@ -1,6 +1,6 @@
 import { prepareWaveform, resample } from '../../audio';
 import type { TangoPipeline } from '../../diffusion/pipelines/tango-pipeline';
-import type { CachedPair, CachedText } from '../../training/preference-trainer';
+import type { CachedPair, CachedText } from '../../training/training-data';
 import type { TrainingClip, TrainingPair } from '../protocol-training';
 
 /**
@@ -38,4 +38,17 @@ export async function cacheText(pipeline: TangoPipeline, prompt: string): Promis
   const { states } = await pipeline.encodeText([prompt]);
   const [, tokens, width] = states.shape as [number, number, number];
   return { states: states.data, tokens, width };
+}
+
+/** Scaled latents [C, H, W] as sound: what a pair is to the model. */
+export async function clipOf(
+  pipeline: TangoPipeline,
+  latents: Float32Array,
+  shape: readonly number[],
+  durationSeconds: number,
+): Promise<TrainingClip> {
+  const mel = await pipeline.decode({ data: latents, shape: [1, ...shape] });
+  const { data } = await pipeline.vocode(mel);
+  const samples = Math.round(durationSeconds * pipeline.sampleRateHz);
+  return { audio: data.slice(0, samples), sampleRateHz: pipeline.sampleRateHz };
 }

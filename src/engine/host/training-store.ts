@@ -1,7 +1,8 @@
 import { ModelNotFoundError, StorageError } from '../../common/errors';
 import type { AdapterContents } from '../../training/lora/adapter-formats';
-import type { TrainerState, TrainingData } from '../../training/preference-trainer';
-import type { TrainMetrics, TrainRun } from '../protocol-training';
+import type { TrainerState } from '../../training/preference-trainer';
+import type { TrainingData } from '../../training/training-data';
+import type { TrainHistory, TrainRun, TrainSample } from '../protocol-training';
 import type { KeyValueStore } from './key-value-store';
 
 /**
@@ -11,6 +12,7 @@ import type { KeyValueStore } from './key-value-store';
  *     [id, 'adapter']                 AdapterContents of an imported adapter
  *     [id, 'checkpoint', g, 'state']  Checkpoint, in the generations 0 and 1 by turns
  *     [id, 'checkpoint', g, 'complete']  CheckpointMark, written after its state
+ *     [id, 'sample', step, k]         TrainSample: the k-th sample prompt's sound
  *     [id, 'run']                     RunRecord: what makes the run exist, written last
  */
 const SCHEMA_VERSION = 1;
@@ -25,9 +27,8 @@ interface CheckpointMark {
   readonly step: number;
 }
 
-export interface Checkpoint {
+export interface Checkpoint extends TrainHistory {
   readonly state: TrainerState;
-  readonly metrics: readonly TrainMetrics[];
 }
 
 export class TrainingStore {
@@ -105,6 +106,17 @@ export class TrainingStore {
       if (value !== undefined) return value as Checkpoint;
     }
     return present<Checkpoint>(undefined, id);
+  }
+
+  async saveSample(id: string, index: number, sample: TrainSample): Promise<void> {
+    await this.#values.set([id, 'sample', sample.step, index], sample);
+  }
+
+  /** By step, then in the order of the prompts. */
+  async samples(id: string): Promise<readonly TrainSample[]> {
+    const keys = (await this.#values.keys()).filter(([owner, kind]) => owner === id && kind === 'sample');
+    keys.sort((a, b) => Number(a[2]) - Number(b[2]) || Number(a[3]) - Number(b[3]));
+    return (await Promise.all(keys.map((key) => this.#values.get(key)))) as readonly TrainSample[];
   }
 
   async remove(id: string): Promise<void> {

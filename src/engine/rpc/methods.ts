@@ -20,7 +20,14 @@ import type {
   ClapScoreRequest,
   ClapTextRequest,
 } from '../protocol-clap';
-import type { TrainApi, TrainMetrics, TrainProgress, TrainRequest, TrainRun } from '../protocol-training';
+import type {
+  ExaminedPair,
+  ExamineProgress,
+  TrainApi,
+  TrainProgress,
+  TrainRequest,
+  TrainRun,
+} from '../protocol-training';
 import type { WireResult } from './wire-error';
 
 type Method<Args extends readonly unknown[], Result, Progress = never> = {
@@ -31,6 +38,11 @@ type Method<Args extends readonly unknown[], Result, Progress = never> = {
 type StageMethod<Name extends keyof StagesApi> = Method<
   Parameters<StagesApi[Name]>,
   Awaited<ReturnType<StagesApi[Name]>>
+>;
+
+type TrainMethod<Name extends keyof TrainApi> = Method<
+  Parameters<TrainApi[Name]>,
+  Awaited<ReturnType<TrainApi[Name]>>
 >;
 
 /** Every call of `StudioEngine`, flattened to a name: arguments, result, what its progress callback receives. */
@@ -50,12 +62,20 @@ export interface EngineMethods {
   'stages.mel': StageMethod<'mel'>;
   'train.start': Method<[TrainRequest], TrainRun, TrainProgress>;
   'train.resume': Method<[string], TrainRun, TrainProgress>;
-  'train.pause': Method<[], void>;
-  'train.runs': Method<[], readonly TrainRun[]>;
-  'train.metrics': Method<[string], readonly TrainMetrics[]>;
-  'train.remove': Method<[string], void>;
-  'train.exportAdapter': Method<[string], readonly ModelFile[]>;
-  'train.importAdapter': Method<Parameters<TrainApi['importAdapter']>, TrainRun>;
+  'train.pause': TrainMethod<'pause'>;
+  'train.checkpoint': TrainMethod<'checkpoint'>;
+  'train.runs': TrainMethod<'runs'>;
+  'train.metrics': TrainMethod<'metrics'>;
+  'train.history': TrainMethod<'history'>;
+  'train.samples': TrainMethod<'samples'>;
+  'train.examine': Method<[string, readonly number[]], readonly ExaminedPair[], ExamineProgress>;
+  'train.listen': TrainMethod<'listen'>;
+  'train.rename': TrainMethod<'rename'>;
+  'train.remove': TrainMethod<'remove'>;
+  'train.estimate': TrainMethod<'estimate'>;
+  'train.exportAdapter': TrainMethod<'exportAdapter'>;
+  'train.exportMerged': TrainMethod<'exportMerged'>;
+  'train.importAdapter': TrainMethod<'importAdapter'>;
   'clap.models': Method<[], readonly ClapModelSummary[]>;
   'clap.importFiles': Method<[readonly ModelFile[]], ClapModelSummary, LoadProgress>;
   'clap.remove': Method<[string], void>;
@@ -92,10 +112,18 @@ export function handlersOf(engine: StudioEngine): EngineHandlers {
     'train.start': ([request], options) => train.start(request, options),
     'train.resume': ([runId], options) => train.resume(runId, options),
     'train.pause': () => train.pause(),
+    'train.checkpoint': () => train.checkpoint(),
     'train.runs': () => train.runs(),
     'train.metrics': ([runId]) => train.metrics(runId),
+    'train.history': ([runId]) => train.history(runId),
+    'train.samples': ([runId]) => train.samples(runId),
+    'train.examine': ([runId, levels], options) => train.examine(runId, levels, options),
+    'train.listen': (args) => train.listen(...args),
+    'train.rename': (args) => train.rename(...args),
     'train.remove': ([runId]) => train.remove(runId),
+    'train.estimate': (args) => train.estimate(...args),
     'train.exportAdapter': ([runId]) => train.exportAdapter(runId),
+    'train.exportMerged': (args) => train.exportMerged(...args),
     'train.importAdapter': (args) => train.importAdapter(...args),
     'clap.models': () => clap.models(),
     'clap.importFiles': ([files], options) => clap.importFiles(files, options),
@@ -136,10 +164,18 @@ export function engineFrom(invoke: Invoke): StudioEngine {
       start: (request, options) => invoke('train.start', [request], options),
       resume: (runId, options) => invoke('train.resume', [runId], options),
       pause: () => invoke('train.pause', []),
+      checkpoint: () => invoke('train.checkpoint', []),
       runs: () => invoke('train.runs', []),
       metrics: (runId) => invoke('train.metrics', [runId]),
+      history: (runId) => invoke('train.history', [runId]),
+      samples: (runId) => invoke('train.samples', [runId]),
+      examine: (runId, levels, options) => invoke('train.examine', [runId, levels], options),
+      listen: (...args) => invoke('train.listen', args),
+      rename: (...args) => invoke('train.rename', args),
       remove: (runId) => invoke('train.remove', [runId]),
+      estimate: (...args) => invoke('train.estimate', args),
       exportAdapter: (runId) => invoke('train.exportAdapter', [runId]),
+      exportMerged: (...args) => invoke('train.exportMerged', args),
       importAdapter: (...args) => invoke('train.importAdapter', args),
     },
     clap: {

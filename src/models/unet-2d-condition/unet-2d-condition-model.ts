@@ -9,6 +9,7 @@ import { buildClassEmbedder, type ClassEmbedder } from './class-embedding';
 import type { UNet2DConditionConfig } from './config';
 import { EncoderStates, type KeysAndValues } from './encoder-states';
 import { sinusoidalEmbedding, TimestepEmbedding } from './timestep-embedding';
+import { stagesOf, type UNetStage } from './unet-stages';
 
 /** Added to the logits of padding tokens; the released models were trained with this number, not with -infinity. */
 const MASKED_LOGIT = -10_000;
@@ -85,17 +86,22 @@ export class UNet2DConditionModel {
    *
    * @param encoderHiddenStates [B, S, D]
    * @param encoderAttentionMask [B, S], 1 for a token, 0 for padding
+   * @param attentions those that the states are for
    * @returns states that the caller disposes
    * @throws InvalidInputError for a width or a mask that does not fit
    */
-  prepareEncoderStates(encoderHiddenStates: tf.Tensor3D, encoderAttentionMask?: tf.Tensor2D): EncoderStates {
+  prepareEncoderStates(
+    encoderHiddenStates: tf.Tensor3D,
+    encoderAttentionMask?: tf.Tensor2D,
+    attentions: readonly Attention[] = this.crossAttentions(),
+  ): EncoderStates {
     const [batch, tokens] = encoderHiddenStates.shape;
     const byAttention = new Map<Attention, KeysAndValues>();
-    for (const attention of this.crossAttentions()) {
+    for (const attention of attentions) {
       matchShape('encoderHiddenStates', encoderHiddenStates.shape, ['B', 'S', attention.contextWidth!]);
     }
     if (encoderAttentionMask) matchShape('encoderAttentionMask', encoderAttentionMask.shape, [batch, tokens]);
-    for (const attention of this.crossAttentions()) {
+    for (const attention of attentions) {
       byAttention.set(attention, attention.keysAndValues(encoderHiddenStates));
     }
     const bias = encoderAttentionMask
@@ -127,16 +133,14 @@ export class UNet2DConditionModel {
     encoder: EncoderStates | null,
     { classLabels }: UNet2DConditionInputs = {},
   ): tf.Tensor4D {
-    const { inChannels, activation, centerInputSample } = this.config;
-    const { B } = matchShape('sample', sample.shape, ['B', 'H', 'W', inChannels]);
+    const { B } = matchShape('sample', sample.shape, ['B', 'H', 'W', this.config.inChannels]);
     this.#checkInputs(B!, timesteps, encoder, classLabels);
     return tf.tidy(() => {
       // 1. Time (and class): activated once here, projected by each resnet.
-      const temb = tf.tidy(() => activate(this.#embed(timesteps, classLabels), activation));
+      const temb = this.timeEmbedding(timesteps, classLabels);
 
       // 2. Down: every layer's output is kept for the way up.
-      const centered = centerInputSample ? tf.sub<tf.Tensor4D>(tf.mul(sample, 2), 1) : sample;
-      let hidden = this.#convIn.forward(centered);
+      let hidden = this.stem(sample);
       const skips: tf.Tensor4D[] = [hidden];
       for (const block of this.downBlocks) {
         const output = block.forward(hidden, temb, encoder);
@@ -157,10 +161,34 @@ export class UNet2DConditionModel {
       }
 
       // 5. Out.
-      const normed = this.#convNormOut.forward(hidden, activation);
+      const output = this.head(hidden);
       hidden.dispose();
-      return this.#convOut.forward(normed);
+      return output;
     });
+  }
+
+  /** The layers between `stem` and `head`, one by one: what `forward` runs, for whoever keeps or repeats parts of it. */
+  stages(): readonly UNetStage[] {
+    return stagesOf(this.downBlocks, this.midBlock, this.upBlocks);
+  }
+
+  /** Activated; what every resnet projects. @returns [B or 1, timeEmbedDim], twice as wide with concatenated classes */
+  timeEmbedding(timesteps: readonly number[], classLabels?: tf.Tensor): tf.Tensor2D {
+    return tf.tidy(() => activate(this.#embed(timesteps, classLabels), this.config.activation));
+  }
+
+  /** conv_in: [B, H, W, inChannels] -> [B, H, W, C] */
+  stem(sample: tf.Tensor4D): tf.Tensor4D {
+    return tf.tidy(() =>
+      this.#convIn.forward(
+        this.config.centerInputSample ? tf.sub<tf.Tensor4D>(tf.mul(sample, 2), 1) : sample,
+      ),
+    );
+  }
+
+  /** conv_norm_out and conv_out: [B, H, W, C] -> [B, H, W, outChannels] */
+  head(hidden: tf.Tensor4D): tf.Tensor4D {
+    return tf.tidy(() => this.#convOut.forward(this.#convNormOut.forward(hidden, this.config.activation)));
   }
 
   /** @returns [B or 1, timeEmbedDim], twice as wide when the class embedding is concatenated. */

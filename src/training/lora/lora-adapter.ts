@@ -117,6 +117,24 @@ export class LoraAdapter {
     return [...this.#layers.values()].flatMap(({ down, up }) => [down, up]);
   }
 
+  /** The trained tensors of these layers, those without an adapter left out. */
+  weightsOf(linears: readonly Linear[]): readonly tf.Tensor[] {
+    return linears.flatMap(({ weight }) => {
+      const layer = this.#layers.get(weight.name.replace(/\.weight$/, ''));
+      return layer ? [layer.down.tensor, layer.up.tensor] : [];
+    });
+  }
+
+  /** What the adapter adds to a layer's weight, [in, out]; null for a layer that it leaves alone. The caller disposes it. */
+  delta(path: string): tf.Tensor2D | null {
+    const layer = this.#layers.get(path);
+    if (!layer) return null;
+    const { down, up, scaling } = layer;
+    return tf.tidy(() =>
+      tf.mul<tf.Tensor2D>(tf.matMul(down.tensor as tf.Tensor2D, up.tensor as tf.Tensor2D), scaling),
+    );
+  }
+
   get parameterCount(): number {
     return this.weights.reduce((sum, { tensor }) => sum + tensor.size, 0);
   }

@@ -1,13 +1,13 @@
-/** Adapters are small: the whole file in memory, with metadata of its own. https://huggingface.co/docs/safetensors#format. */
+/** Files that training writes, with metadata of their own. https://huggingface.co/docs/safetensors#format. */
 
-/** A float32 tensor in PyTorch's order. */
+/** A tensor in PyTorch's order: float32, or the bits of float16. */
 export interface AdapterTensor {
   readonly shape: readonly number[];
-  readonly data: Float32Array;
+  readonly data: Float32Array | Uint16Array;
 }
 
 /**
- * A safetensors file of float32 tensors, in sorted order, so that the same tensors give the same bytes.
+ * A safetensors file, in sorted order, so that the same tensors give the same bytes.
  * @param metadata texts for the header's `__metadata__`
  */
 export function safetensorsBlob(
@@ -15,11 +15,12 @@ export function safetensorsBlob(
   metadata: Readonly<Record<string, string>> = {},
 ): Blob {
   const header: Record<string, object> = { __metadata__: { format: 'pt', ...metadata } };
-  const parts: Uint8Array<ArrayBuffer>[] = [];
+  const parts: Blob[] = [];
   let offset = 0;
   for (const [name, { shape, data }] of [...tensors].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    header[name] = { dtype: 'F32', shape, data_offsets: [offset, offset + data.byteLength] };
-    parts.push(new Uint8Array(Float32Array.from(data).buffer));
+    const dtype = data instanceof Float32Array ? 'F32' : 'F16';
+    header[name] = { dtype, shape, data_offsets: [offset, offset + data.byteLength] };
+    parts.push(new Blob([data.slice()]));
     offset += data.byteLength;
   }
   const text = new TextEncoder().encode(JSON.stringify(header));

@@ -1,0 +1,51 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { TangoPipeline } from '../../diffusion/pipelines/tango-pipeline';
+import { LoraAdapter } from '../../training/lora/lora-adapter';
+import { stepMemory } from '../../training/training-memory';
+import type { TrainingRecipe } from '../../training/training-recipe';
+import type { TrainEstimate } from '../protocol-training';
+
+/** WebAssembly's memory ends here; a GPU's size is not told to pages. */
+const WASM_LIMIT_BYTES = 2 ** 32;
+/** What GPUs of ordinary laptops spare a browser: beyond it the studio advises, and does not refuse. */
+const MODEST_GPU_BYTES = 4e9;
+
+/** What a run will take at most, by part, with advice when that is more than there is. */
+export function estimateTraining(
+  pipeline: TangoPipeline,
+  recipe: TrainingRecipe,
+  durationSeconds: number,
+): TrainEstimate {
+  const { unet } = pipeline.denoiser;
+  const [, channels, height, width] = pipeline.clipSize(durationSeconds).latentShape;
+  const adapter = LoraAdapter.create(unet.linears(), recipe.lora, recipe.seed);
+  const { parameterCount } = adapter;
+  adapter.dispose();
+  const { adapterBytes, activationBytes, workBytes } = stepMemory(unet.config, recipe, {
+    latentShape: [channels, height, width],
+    adapterParameters: parameterCount,
+  });
+  const modelBytes = pipeline.components.reduce((sum, { bytes }) => sum + bytes, 0);
+  const parts = [
+    { label: 'Model, frozen', bytes: modelBytes },
+    { label: 'Adapter, its gradients and moments', bytes: adapterBytes },
+    { label: recipe.recompute ? 'Results of the layers' : 'Activations', bytes: activationBytes },
+    { label: 'The largest layer at work', bytes: workBytes },
+  ];
+  const totalBytes = parts.reduce((sum, { bytes }) => sum + bytes, 0);
+  const limitBytes = tf.getBackend() === 'wasm' ? WASM_LIMIT_BYTES : null;
+  const tooMuch = totalBytes > (limitBytes ?? MODEST_GPU_BYTES);
+  const advice = tooMuch
+    ? [
+        ...(recipe.recompute
+          ? []
+          : ['Turn on "Compute activations again": it saves the most and changes no result.']),
+        ...(recipe.pairsPerPass > 1
+          ? ['Lower the pairs in memory to 1: the gradients of a step are added up, and change no result.']
+          : []),
+        'Use shorter clips: activations grow with their length.',
+        ...(recipe.lora.rank > 8 ? ['Lower the rank of the adapter.'] : []),
+      ]
+    : [];
+  return { parts, totalBytes, limitBytes, parameterCount, advice };
+}
