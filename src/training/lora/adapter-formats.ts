@@ -52,6 +52,7 @@ export async function readAdapterFiles(files: readonly AdapterFile[]): Promise<P
   const { path, blob } = weightsOf(files);
   const configFile = files.find((file) => file.path === CONFIG_FILE || file.path.endsWith(`/${CONFIG_FILE}`));
   const stateDict = await openWeights(blob, path);
+  checkSize(stateDict, blob, path);
   if (!configFile && stateDict.names().some((name) => name.startsWith(PEFT_PREFIX))) {
     throw new InvalidInputError(
       `"${path}" is of PEFT, which keeps the scale in ${CONFIG_FILE}; that file did not come. Choose both, or the folder that PEFT saved.`,
@@ -76,6 +77,15 @@ function weightsOf(files: readonly AdapterFile[]): AdapterFile {
     throw new InvalidInputError(`Expected the file of one adapter, got ${listed}. Add them one by one.`);
   }
   return chosen;
+}
+
+/** Tensors of a torch file may share their bytes; those of an adapter are all read, and are its own. */
+function checkSize(stateDict: StateDict, blob: Blob, path: string): void {
+  const bytes = stateDict.names().reduce((sum, name) => sum + (stateDict.entry(name)?.byteLength ?? 0), 0);
+  if (bytes <= blob.size) return;
+  throw new StateDictError(
+    `The tensors of ${path} have ${bytes} bytes, but the file has ${blob.size}: some share theirs. Save the adapter as safetensors.`,
+  );
 }
 
 /** What diffusers (0.35 and newer) writes into the header: PEFT's config, its fields behind "unet.". */

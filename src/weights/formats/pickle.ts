@@ -43,6 +43,12 @@ export interface PickleTable {
 }
 
 const MARK = Symbol('mark');
+/**
+ * Values that a pickle may make. One byte can be an empty list, which takes a hundred: without a bound a small file
+ * would fill the memory. A checkpoint of ten thousand tensors makes 300,000.
+ */
+const MAX_VALUES = 2_000_000;
+const LATIN1_PART = 8192;
 const AGAIN = 'The file is damaged or hostile; use one from a source you trust, or a safetensors file.';
 const text = new TextDecoder('utf-8', { fatal: true });
 
@@ -56,6 +62,7 @@ class PickleReader {
   readonly #stack: (PickleValue | typeof MARK)[] = [];
   readonly #memo = new Map<number, PickleValue>();
   #at = 0;
+  #values = 0;
 
   constructor(
     private readonly bytes: Uint8Array,
@@ -81,6 +88,7 @@ class PickleReader {
         return;
       }
       case 0x28: // (
+        this.#count();
         this.#stack.push(MARK);
         return;
       case 0x63: // c
@@ -230,7 +238,13 @@ class PickleReader {
   }
 
   #push(value: PickleValue): void {
+    this.#count();
     this.#stack.push(value);
+  }
+
+  #count(): void {
+    this.#values += 1;
+    if (this.#values > MAX_VALUES) throw this.#error(`the pickle makes more than ${MAX_VALUES} values`);
   }
 
   #peek(): PickleValue {
@@ -276,9 +290,11 @@ class PickleReader {
 
   #latin1(length: number): string {
     const start = this.#advance(length);
-    return Array.from(this.bytes.subarray(start, start + length), (byte) => String.fromCharCode(byte)).join(
-      '',
-    );
+    let value = '';
+    for (let i = start; i < start + length; i += LATIN1_PART) {
+      value += String.fromCharCode(...this.bytes.subarray(i, Math.min(i + LATIN1_PART, start + length)));
+    }
+    return value;
   }
 
   #line(): string {

@@ -27,6 +27,7 @@ export function parseSafetensorsHeader(
   dataLength: number,
   label: string,
 ): SafetensorsHeader {
+  checkNesting(bytes, label);
   const text = decodeUtf8(bytes, label);
   const header = parseJson(text, label);
   if (!isRecord(header)) {
@@ -46,6 +47,36 @@ export function parseSafetensorsHeader(
   }
   checkCoverage(tensors, dataLength, label);
   return { metadata, tensors };
+}
+
+/** {"name": {"shape": []}}: no header is deeper, and a tensor's three brackets come with 50 characters. */
+const MAX_DEPTH = 3;
+const MIN_BYTES_A_BRACKET = 16;
+
+/**
+ * Refuses brackets of which `JSON.parse` would make many times the file's size in objects, before it does. One pass;
+ * in UTF-8 no byte of another character looks like a bracket, a quote or a backslash.
+ */
+function checkNesting(bytes: Uint8Array, label: string): void {
+  let depth = 0;
+  let brackets = 0;
+  let quoted = false;
+  for (let i = 0; i < bytes.length; i += 1) {
+    const byte = bytes[i];
+    if (quoted) {
+      if (byte === 0x5c) i += 1;
+      else if (byte === 0x22) quoted = false;
+    } else if (byte === 0x22) quoted = true;
+    else if (byte === 0x7b || byte === 0x5b) {
+      depth += 1;
+      brackets += 1;
+      if (depth > MAX_DEPTH || brackets * MIN_BYTES_A_BRACKET > bytes.length + 64) {
+        throw new WeightsFormatError(
+          `${label}: expected a header of names with dtype, shape and data_offsets, got brackets within brackets at byte ${i}. ${AGAIN}`,
+        );
+      }
+    } else if (byte === 0x7d || byte === 0x5d) depth -= 1;
+  }
 }
 
 function decodeUtf8(bytes: Uint8Array, label: string): string {

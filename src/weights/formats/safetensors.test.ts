@@ -171,8 +171,14 @@ describe('a damaged or hostile file is refused by name, with what was expected a
     expect(text).toContain(LABEL);
   });
 
-  it('a header of brackets only neither overflows the stack nor hangs', async () => {
-    await refusal(file('['.repeat(5_000_000)));
+  it.each([
+    ['brackets within brackets', '['.repeat(5_000_000)],
+    ['brackets beside brackets', `{"a":{"x":[${'[],'.repeat(1_000_000)}[]]}}`],
+    ['tensors of nothing but brackets', `{${'"a":{},'.repeat(500_000)}"b":{}}`],
+  ])('a header of %s is refused before it is parsed', async (_, header) => {
+    const start = performance.now();
+    expect(await refusal(file(header))).toMatch(/brackets within brackets/);
+    expect(performance.now() - start).toBeLessThan(2000);
   });
 });
 

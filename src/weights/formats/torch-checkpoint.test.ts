@@ -80,10 +80,11 @@ async function readAll(blob: Blob): Promise<void> {
   for (const name of stateDict.names()) await stateDict.read(name);
 }
 
-/** A zip of stored entries, CRCs and all; `change` bends a central record before it is written. */
+/** A zip of stored entries, CRCs and all; `change` bends a central record, `changeLocal` a local one. */
 function zipOf(
   files: readonly (readonly [string, Uint8Array])[],
   change: (record: DataView, index: number) => void = () => {},
+  changeLocal: (header: DataView, index: number) => void = () => {},
 ): Blob {
   const parts: Uint8Array<ArrayBuffer>[] = [];
   const central: Uint8Array<ArrayBuffer>[] = [];
@@ -93,6 +94,7 @@ function zipOf(
     const local = new DataView(new ArrayBuffer(30));
     local.setUint32(0, 0x04034b50, true);
     local.setUint16(26, nameBytes.length, true);
+    changeLocal(local, index);
     const record = new DataView(new ArrayBuffer(46));
     record.setUint32(0, 0x02014b50, true);
     record.setUint32(16, crc32(bytes), true);
@@ -214,6 +216,52 @@ describe('a hostile or damaged file is refused by name', () => {
       () => zipOf([['x/data.pkl', latin1('}.')]], (record) => record.setUint32(24, 0xffffffff, true)),
       /lacks its zip64 sizes/,
     ],
+    [
+      'a raw pickle of Python 3.8',
+      () => new Blob([latin1('\x80\x04}.')].map(copy)),
+      /raw pickle.*safetensors/,
+    ],
+    [
+      'a local header that moves the content into the next entry',
+      () =>
+        zipOf(
+          ['x/data.pkl', 'x/b'].map((name) => [name, latin1('\x80\x02}.')]),
+          () => {},
+          (header, i) => i === 0 && header.setUint16(28, 20, true),
+        ),
+      /"x\/data\.pkl" is not where, or not what/,
+    ],
+    [
+      'a local header that says compressed',
+      () =>
+        zipOf(
+          [['x/data.pkl', latin1('\x80\x02}.')]],
+          () => {},
+          (header) => header.setUint16(8, 8, true),
+        ),
+      /not where, or not what/,
+    ],
+    [
+      'a local header of another name',
+      () =>
+        zipOf(
+          [['x/data.pkl', latin1('\x80\x02}.')]],
+          () => {},
+          (header) => header.setUint16(26, 4, true),
+        ),
+      /not where, or not what/,
+    ],
+    [
+      'three million empty lists in three megabytes',
+      () => pickleZip(`\x80\x02${']'.repeat(3e6)}.`),
+      /more than 2000000 values/,
+    ],
+    ['three million marks', () => pickleZip(`\x80\x02${'('.repeat(3e6)}.`), /more than 2000000 values/],
+    [
+      'a list within a list, a million deep',
+      () => pickleZip(`\x80\x02${']'.repeat(1e6)}${'a'.repeat(999_999)}.`),
+      /state dict/,
+    ],
   ])('%s', async (_, blob, message) => {
     expect(await refusal(blob())).toMatch(message);
   });
@@ -272,6 +320,80 @@ describe('whatever is done to a file, it is read or refused', () => {
         const bytes = original.slice();
         for (const [at, bit] of list) bytes[at] = bytes[at]! ^ (1 << bit);
         await outcome(bytes);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('any opcodes as pickle: never a crash, and nothing but what the table makes', async () => {
+    const opcode = fc.oneof(
+      fc.constantFrom(...'()]}NtasueQRb.\x85\x86\x87\x88\x89'),
+      fc.constantFrom(
+        'ctorch\nFloatStorage\n',
+        'ctorch._utils\n_rebuild_tensor_v2\n',
+        'ccollections\nOrderedDict\n',
+      ),
+      fc.constantFrom(
+        'X\x01\0\0\0a',
+        'U\x07storage',
+        'U\x010',
+        'U\x03cpu',
+        'J\xff\xff\xff\x7f',
+        'q\0',
+        'h\0',
+      ),
+      fc.nat(255).map((value) => `K${char(value)}`),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(opcode, { maxLength: 40 }), async (opcodes) => {
+        const pickle = latin1(`\x80\x02${opcodes.join('')}.`);
+        const zip = zipOf([
+          ['x/data.pkl', pickle],
+          ['x/data/0', new Uint8Array(16)],
+        ]);
+        await outcome(new Uint8Array(await zip.arrayBuffer()));
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('any numbers in a tensor’s place: read within its storage, or refused', async () => {
+    const number = fc.oneof(
+      fc.nat(5).map((n) => `K${char(n)}`),
+      fc.constant('J\xff\xff\xff\x7f'),
+      fc.constant('J\xff\xff\xff\xff'),
+    );
+    const list = fc.array(number, { maxLength: 3 });
+    await fc.assert(
+      fc.asyncProperty(number, list, list, async (offset, shape, stride) => {
+        const storage = '(U\x07storagectorch\nFloatStorage\nU\x010U\x03cpuK\x04tQ';
+        const args = `(${storage}${offset}(${shape.join('')}t(${stride.join('')}t\x89ccollections\nOrderedDict\n)Rt`;
+        const pickle = latin1(`\x80\x02}U\x01actorch._utils\n_rebuild_tensor_v2\n${args}Rs.`);
+        const zip = zipOf([
+          ['x/data.pkl', pickle],
+          ['x/data/0', new Uint8Array(16)],
+        ]);
+        try {
+          const raw = await (await openTorchCheckpoint(zip, 'x')).read('a');
+          expect(raw.bytes.byteLength).toBeLessThanOrEqual(16);
+        } catch (error) {
+          expect(error).toBeInstanceOf(WeightsFormatError);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('any directory record: never a crash', async () => {
+    const changes = fc.array(fc.tuple(fc.nat(42), fc.nat(0xffffffff)), { minLength: 1, maxLength: 3 });
+    await fc.assert(
+      fc.asyncProperty(changes, fc.boolean(), async (list, local) => {
+        const bend = (view: DataView): void => {
+          for (const [at, value] of list) if (at + 4 <= view.byteLength) view.setUint32(at, value, true);
+        };
+        const files = [['x/data.pkl', latin1('\x80\x02}.')]] as const;
+        const zip = local ? zipOf(files, () => {}, bend) : zipOf(files, bend);
+        await outcome(new Uint8Array(await zip.arrayBuffer()));
       }),
       { numRuns: 300 },
     );

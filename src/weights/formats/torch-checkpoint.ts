@@ -101,7 +101,7 @@ async function refuseOtherFormats(blob: Blob, label: string): Promise<void> {
   const ascii = String.fromCharCode(...head);
   const resave =
     'Load it in Python and save it again: safetensors.torch.save_file(torch.load(path, weights_only=True), "model.safetensors").';
-  if (head[0] === 0x80 && head[1] === 0x02) {
+  if (head[0] === 0x80 && head[1]! >= 2 && head[1]! <= 5) {
     throw new WeightsFormatError(
       `${label}: this is a raw pickle or a file of torch before 1.6, which cannot be read by parts. ${resave}`,
     );

@@ -13,6 +13,8 @@ export interface ZipEntry {
   readonly crc: number;
   /** Where the local header begins. */
   readonly headerStart: number;
+  /** Where the next entry, or the directory, begins. */
+  readonly limit: number;
 }
 
 export interface ZipDirectory {
@@ -48,8 +50,7 @@ export async function openZipDirectory(blob: Blob, label: string): Promise<ZipDi
     );
   }
   const view = await viewOf(blob, start, start + size);
-  const entries = readEntries(view, count, label);
-  checkPlaces([...entries.values()], start, label);
+  const entries = placed(readEntries(view, count, label), start, label);
   return { entries, content: (entry) => contentOf(blob, entry, label) };
 }
 
@@ -104,8 +105,10 @@ async function findDirectory(
   };
 }
 
-function readEntries(view: DataView, count: number, label: string): ReadonlyMap<string, ZipEntry> {
-  const entries = new Map<string, ZipEntry>();
+type UnplacedEntry = Omit<ZipEntry, 'limit'>;
+
+function readEntries(view: DataView, count: number, label: string): ReadonlyMap<string, UnplacedEntry> {
+  const entries = new Map<string, UnplacedEntry>();
   let at = 0;
   for (let index = 0; index < count; index += 1) {
     if (at + CENTRAL_BYTES > view.byteLength || view.getUint32(at, true) !== CENTRAL_SIGNATURE) {
@@ -139,7 +142,7 @@ function readEntry(
   nameLength: number,
   extraLength: number,
   label: string,
-): ZipEntry {
+): UnplacedEntry {
   const flags = view.getUint16(at + 8, true);
   const method = view.getUint16(at + 10, true);
   if (method !== 0 || (flags & 1) !== 0) {
@@ -185,25 +188,40 @@ function zip64Fields(view: DataView, start: number, length: number, label: strin
 }
 
 /** Entries lie one behind the other before the directory. */
-function checkPlaces(entries: readonly ZipEntry[], directoryStart: number, label: string): void {
-  const inOrder = [...entries].sort((a, b) => a.headerStart - b.headerStart);
-  inOrder.forEach((entry, i) => {
-    const limit = inOrder[i + 1]?.headerStart ?? directoryStart;
-    if (entry.headerStart + LOCAL_BYTES + entry.size <= limit) return;
-    throw new WeightsFormatError(
-      `${label}: expected "${entry.name}" to end before byte ${limit}, it has ${entry.size} bytes from ${entry.headerStart} and overlaps what follows. ${AGAIN}`,
-    );
-  });
+function placed(
+  entries: ReadonlyMap<string, UnplacedEntry>,
+  directoryStart: number,
+  label: string,
+): ReadonlyMap<string, ZipEntry> {
+  const inOrder = [...entries.values()].sort((a, b) => a.headerStart - b.headerStart);
+  const limits = new Map(
+    inOrder.map((entry, i) => [entry.name, inOrder[i + 1]?.headerStart ?? directoryStart]),
+  );
+  return new Map(
+    [...entries].map(([name, entry]): [string, ZipEntry] => {
+      const limit = limits.get(name) ?? directoryStart;
+      if (entry.headerStart + LOCAL_BYTES + entry.size <= limit) return [name, { ...entry, limit }];
+      throw new WeightsFormatError(
+        `${label}: expected "${name}" to end before byte ${limit}, it has ${entry.size} bytes from ${entry.headerStart} and overlaps what follows. ${AGAIN}`,
+      );
+    }),
+  );
 }
 
+/** The local header says once more what the entry is: a file that says two things is hostile, or damaged. */
 async function contentOf(blob: Blob, entry: ZipEntry, label: string): Promise<Blob> {
-  const header = await viewOf(blob, entry.headerStart, entry.headerStart + LOCAL_BYTES);
+  const { headerStart, limit, name, size } = entry;
+  const header = await viewOf(blob, headerStart, headerStart + LOCAL_BYTES);
   if (header.byteLength === LOCAL_BYTES && header.getUint32(0, true) === LOCAL_SIGNATURE) {
-    const start = entry.headerStart + LOCAL_BYTES + header.getUint16(26, true) + header.getUint16(28, true);
-    if (start + entry.size <= blob.size) return blob.slice(start, start + entry.size);
+    const nameLength = header.getUint16(26, true);
+    const nameStart = headerStart + LOCAL_BYTES;
+    const start = nameStart + nameLength + header.getUint16(28, true);
+    const stored = header.getUint16(8, true) === 0;
+    const localName = decodeName(await viewOf(blob, nameStart, nameStart + nameLength), 0, nameLength);
+    if (stored && localName === name && start + size <= limit) return blob.slice(start, start + size);
   }
   throw new WeightsFormatError(
-    `${label}: the content of "${entry.name}" is not where the zip directory says. ${AGAIN}`,
+    `${label}: the content of "${name}" is not where, or not what, the zip directory says. ${AGAIN}`,
   );
 }
 
@@ -218,7 +236,8 @@ function uint64(view: DataView, at: number, label: string): number {
 }
 
 function decodeName(view: DataView, start: number, length: number): string {
-  return new TextDecoder().decode(new Uint8Array(view.buffer, view.byteOffset + start, length));
+  const available = Math.max(0, Math.min(length, view.byteLength - start));
+  return new TextDecoder().decode(new Uint8Array(view.buffer, view.byteOffset + start, available));
 }
 
 function hex(value: number): string {
