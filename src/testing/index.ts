@@ -4,5 +4,6 @@ export { type Fixture, type FixtureTensor, loadFixture, readBlob } from './fixtu
 export { expectSameDirection } from './gradient-agreement';
 export { gpuVariants, testKernel } from './kernel-parity';
 export { randomStateDict } from './random-state-dict';
+export { tangoAsDiffusers } from './tango-diffusers';
 export { type TangoReleased, tangoReleased } from './tango-released';
 export { type TinyTango, type TinyTangoRequest, tinyTango } from './tiny-tango';

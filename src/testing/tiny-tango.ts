@@ -1,7 +1,8 @@
 import tokenizerJson from '../text/fixtures/byte-level-bpe-tokenizer.json' with { type: 'json' };
-import { folderFromFiles, type ModelFolder, type StateDict } from '../weights';
+import { folderFromFiles, type ModelFolder } from '../weights';
 import { type Fixture, loadFixture } from './fixture';
 import { randomStateDict } from './random-state-dict';
+import { safetensorsFile } from './safetensors-file';
 
 /** A request of the fixture, all but what the tests add. */
 export interface TinyTangoRequest {
@@ -53,7 +54,7 @@ export async function tinyTango(dtype: 'F32' | 'F16' = 'F32'): Promise<TinyTango
   for (const name of ['text_encoder', 'unet', 'vae', 'vocoder'] as const) {
     files.push(jsonFile(`${name}/config.json`, configs[name]));
     const stateDict = randomStateDict(shapes[name], seeds[name], dtype);
-    files.push({ path: `${name}/${WEIGHT_FILES[name]}`, blob: await safetensorsBlob(stateDict) });
+    files.push({ path: `${name}/${WEIGHT_FILES[name]}`, blob: await safetensorsFile(stateDict) });
   }
   return {
     files,
@@ -66,20 +67,4 @@ export async function tinyTango(dtype: 'F32' | 'F16' = 'F32'): Promise<TinyTango
 
 function jsonFile(path: string, json: unknown): { path: string; blob: Blob } {
   return { path, blob: new Blob([JSON.stringify(json)]) };
-}
-
-/** A state dict as a safetensors file. */
-async function safetensorsBlob(stateDict: StateDict): Promise<Blob> {
-  const header: Record<string, object> = {};
-  const parts: Uint8Array<ArrayBuffer>[] = [];
-  let offset = 0;
-  for (const name of stateDict.names()) {
-    const { dtype, shape, bytes } = await stateDict.read(name);
-    header[name] = { dtype, shape, data_offsets: [offset, offset + bytes.byteLength] };
-    parts.push(new Uint8Array(bytes));
-    offset += bytes.byteLength;
-  }
-  const json = new TextEncoder().encode(JSON.stringify(header));
-  const length = new BigUint64Array([BigInt(json.byteLength)]);
-  return new Blob([length, json, ...parts]);
 }
