@@ -1,7 +1,14 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { audioldmVaeName } from '../../models/autoencoder-kl/audioldm-key-map';
-import { expectClose, forEachBackend, tangoReleased } from '../../testing';
-import { folderFromFiles, type ModelFolder, openTorchCheckpoint } from '../../weights';
+import { expectClose, forEachBackend, readBlob, tangoReleased } from '../../testing';
+import {
+  folderFromFiles,
+  type ModelFolder,
+  openTorchCheckpoint,
+  renameStateDict,
+  type StateDict,
+} from '../../weights';
+import { checkTangoComponents } from '../pipelines/tango-components';
 import { TangoPipeline } from '../pipelines/tango-pipeline';
 import { openTangoReleased } from './tango-released';
 
@@ -34,6 +41,58 @@ forEachBackend('Tango’s published files', () => {
     await expectClose(stages!.textStates, expected('text_states'), { ...tolerance, label: 'text states' });
     await expectClose(stages!.mel, expected('mel'), { ...tolerance, label: 'mel' });
     await expectClose(stages!.waveform, expected('waveform'), { ...tolerance, label: 'waveform' });
+  });
+});
+
+describe('the key maps of Tango’s published files', () => {
+  it('use every key exactly once, for the parameter that diffusers and transformers use it for', async () => {
+    const url = new URL('../../testing/fixtures/tango-released/diffusers.json', import.meta.url);
+    const described = JSON.parse(await (await readBlob(url)).text()) as Record<
+      string,
+      { tensors: Record<string, [file: string, key: string, shape: number[]]> }
+    >;
+    const sources = new Map<string, StateDict>();
+    for (const path of ['pytorch_model_main.bin', 'pytorch_model_vae.bin']) {
+      const { blob } = released.files.find((file) => file.path === path)!;
+      sources.set(path, await openTorchCheckpoint(blob, path));
+    }
+    let used = 0;
+    for (const { component, stateDict, names } of await checkTangoComponents(await opened())) {
+      const { tensors } = described[component]!;
+      // T5's embedding is there under two names.
+      if (component === 'text_encoder') {
+        expect(tensors['encoder.embed_tokens.weight']).toEqual(tensors['shared.weight']);
+        delete tensors['encoder.embed_tokens.weight'];
+        used += 1;
+      }
+      expect([...names].sort()).toEqual(Object.keys(tensors).sort());
+      expect([...stateDict.names()].sort()).toEqual([...names].sort());
+      for (const [name, [file, key, shape]] of Object.entries(tensors)) {
+        const raw = await stateDict.read(name);
+        expect(raw.shape, name).toEqual(shape);
+        expect(raw.bytes, name).toEqual((await sources.get(file)!.read(key)).bytes);
+        used += 1;
+      }
+    }
+    expect(used).toBe([...sources.values()].reduce((sum, source) => sum + source.names().length, 0));
+  });
+
+  it('a missing key is named with the nearest ones that are there', async () => {
+    const main = released.files.find(({ path }) => path === 'pytorch_model_main.bin')!;
+    const stateDict = renameStateDict(await openTorchCheckpoint(main.blob, 'main'), (name) =>
+      name === 'unet.mid_block.resnets.0.conv1.weight'
+        ? 'unet.mid_block.resnets.0.convolution1.weight'
+        : name,
+    );
+    const folder = await opened();
+    const unet = renameStateDict(stateDict, (name) => (name.startsWith('unet.') ? name.slice(5) : null));
+    const given: ModelFolder = {
+      ...folder,
+      stateDict: async (component) => (component === 'unet' ? unet : folder.stateDict!(component)),
+    };
+    await expect(checkTangoComponents(given)).rejects.toThrow(
+      /missing: "mid_block\.resnets\.0\.conv1\.weight" \[\d+, \d+, 3, 3\] \(nearest: "mid_block\.resnets\.0\.convolution1\.weight"/,
+    );
   });
 });
 
