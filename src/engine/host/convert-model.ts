@@ -33,11 +33,14 @@ export interface ConvertedModel {
  *
  * @throws ModelNotFoundError, InvalidConfigError, StateDictError, WeightsFormatError
  */
-export async function convertModel(given: ModelFolder): Promise<ConvertedModel> {
+export async function convertModel(
+  given: ModelFolder,
+  { float32Parameters = FLOAT32_PARAMETERS } = {},
+): Promise<ConvertedModel> {
   const source = (await openTangoReleased(given)) ?? given;
   const components = await checkTangoComponents(source);
   const parameterCount = components.reduce((sum, { stateDict, names }) => sum + countOf(stateDict, names), 0);
-  const large = parameterCount > FLOAT32_PARAMETERS;
+  const large = parameterCount > float32Parameters;
   const overflowed = new Set<string>();
   const stateDicts = new Map<string, StateDict>();
   for (const { component, stateDict, names } of components) {
