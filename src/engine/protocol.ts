@@ -6,6 +6,7 @@
 
 import type { ClapApi } from './protocol-clap';
 import type { JobOptions, ModelFile } from './protocol-jobs';
+import type { PreferencesApi } from './protocol-preferences';
 import type { TrainApi } from './protocol-training';
 
 export type { JobOptions, ModelFile } from './protocol-jobs';
@@ -208,6 +209,7 @@ export interface StudioEngine {
   generate(request: GenerateRequest, options?: JobOptions<GenerateProgress>): Promise<readonly Sound[]>;
   readonly stages: StagesApi;
   readonly train: TrainApi;
+  readonly preferences: PreferencesApi;
   readonly clap: ClapApi;
 }
 

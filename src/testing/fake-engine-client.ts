@@ -1,6 +1,9 @@
 import { logMelSpectrogram } from '../audio';
 import { InvalidInputError, JobCancelledError, ModelNotFoundError, type StudioError } from '../common/errors';
 import type { EngineClient } from '../engine/client';
+import { MemoryStore } from '../engine/host/key-value-store';
+import { PreferenceStore } from '../engine/host/preference-store';
+import { Preferences } from '../engine/host/preferences';
 import type {
   BackendChoice,
   EngineInfo,
@@ -63,6 +66,7 @@ export function createFakeEngineClient(options: FakeEngineOptions = {}): FakeEng
   let current: ModelSummary | null = null;
   let backendChoice: BackendChoice = 'auto';
   let status: EngineStatus = options.status ?? { state: 'ready' };
+  const clap = fakeClap();
   let failure: { takeIndex: number; error: StudioError } | null = null;
   let modelFailure: StudioError | null = null;
 
@@ -226,7 +230,11 @@ export function createFakeEngineClient(options: FakeEngineOptions = {}): FakeEng
     generate,
     stages: refusingStages(),
     train,
-    clap: fakeClap(),
+    clap,
+    preferences: new Preferences(
+      { generate, clap, modelId: () => current?.id ?? fakeModel.id, backend: () => 'wasm' },
+      new PreferenceStore(new MemoryStore()),
+    ),
   };
 }
 

@@ -113,6 +113,10 @@ export function createEngineClient(options: EngineClientOptions = {}): EngineCli
         return summary;
       },
     },
+    preferences: {
+      ...engine.preferences,
+      importFiles: (files, jobOptions) => engine.preferences.importFiles(files.map(toModelFile), jobOptions),
+    },
     clap: {
       ...engine.clap,
       importFiles: (files, jobOptions) => engine.clap.importFiles(files.map(toModelFile), jobOptions),

@@ -9,6 +9,7 @@ import type {
   StudioEngine,
 } from '../protocol';
 import type { ClapApi, ClapModelSummary } from '../protocol-clap';
+import type { PreferenceDataset, PreferenceProgress, PreferencesApi } from '../protocol-preferences';
 
 /** `ModelsApi` that takes a folder as the page gets it, too: Files whose `webkitRelativePath`, else `name`, is the path. */
 export interface ClientModelsApi extends ModelsApi {
@@ -26,6 +27,14 @@ export interface ClientClapApi extends ClapApi {
   ): Promise<ClapModelSummary>;
 }
 
+/** `PreferencesApi` that takes Files and a folder as the page gets them, too. */
+export interface ClientPreferencesApi extends PreferencesApi {
+  importFiles(
+    files: readonly (File | ModelFile)[],
+    options?: JobOptions<PreferenceProgress>,
+  ): Promise<PreferenceDataset>;
+}
+
 /**
  * The page's side of the engine: every call of `StudioEngine` is answered by a worker, which this object starts,
  * watches and starts again when it dies.
@@ -37,6 +46,7 @@ export interface ClientClapApi extends ClapApi {
 export interface EngineClient extends StudioEngine {
   readonly models: ClientModelsApi;
   readonly clap: ClientClapApi;
+  readonly preferences: ClientPreferencesApi;
   readonly status: EngineStatus;
   /** Calls `listener` on every later change of `status`; returns the function that stops it. */
   subscribe(listener: (status: EngineStatus) => void): () => void;

@@ -20,6 +20,7 @@ import type {
 } from '../protocol';
 import type { ClapApi } from '../protocol-clap';
 import { BUNDLED_MODEL_ID } from '../protocol-limits';
+import type { PreferencesApi } from '../protocol-preferences';
 import type { TrainApi } from '../protocol-training';
 import type { EngineEvent, EngineStartOptions } from '../rpc/methods';
 import { asStudioError } from '../rpc/wire-error';
@@ -29,6 +30,8 @@ import { JobQueue } from './job-queue';
 import { openKeyValueStore } from './key-value-store';
 import { ModelLibrary } from './model-library';
 import { ModelStore } from './model-store';
+import { PreferenceStore } from './preference-store';
+import { Preferences } from './preferences';
 import { StageSpeeds } from './progress-estimate';
 import { checkDuration, checkTensor, resolveRequest } from './resolve-request';
 import { stagesOf } from './stages';
@@ -57,6 +60,7 @@ export class EngineHost implements StudioEngine {
   readonly stages: StagesApi;
   readonly train: TrainApi;
   readonly clap: ClapApi = new ClapScorer();
+  readonly preferences: PreferencesApi;
 
   readonly #library: ModelLibrary;
   readonly #trainer: Trainer;
@@ -76,6 +80,7 @@ export class EngineHost implements StudioEngine {
     onEvent: (event: EngineEvent) => void = () => {},
     store: ModelStore = new ModelStore(openKeyValueStore('tango-studio-models')),
     trainingStore: TrainingStore = new TrainingStore(openKeyValueStore('tango-studio-training')),
+    preferenceStore: PreferenceStore = new PreferenceStore(openKeyValueStore('tango-studio-preferences')),
   ): Promise<EngineHost> {
     const device = await openDevice(options.backend);
     return new EngineHost(
@@ -83,6 +88,7 @@ export class EngineHost implements StudioEngine {
       device,
       new ModelLibrary(options.modelsUrl, store),
       trainingStore,
+      preferenceStore,
       onEvent,
     );
   }
@@ -92,6 +98,7 @@ export class EngineHost implements StudioEngine {
     device: ComputeDevice,
     library: ModelLibrary,
     trainingStore: TrainingStore,
+    preferenceStore: PreferenceStore,
     onEvent: (event: EngineEvent) => void,
   ) {
     this.#device = device;
@@ -144,6 +151,15 @@ export class EngineHost implements StudioEngine {
       trainingStore,
     );
     this.train = this.#trainer;
+    this.preferences = new Preferences(
+      {
+        generate: (request, jobOptions) => this.generate(request, jobOptions),
+        clap: this.clap,
+        modelId: () => this.#modelId,
+        backend: () => this.#device.backend,
+      },
+      preferenceStore,
+    );
     this.stages = stagesOf((run) =>
       this.#job(undefined, async (signal) => run((await this.#load(this.#modelId, { signal })).pipeline)),
     );

@@ -20,6 +20,7 @@ import type {
   ClapScoreRequest,
   ClapTextRequest,
 } from '../protocol-clap';
+import type { PreferenceProgress, PreferencesApi } from '../protocol-preferences';
 import type {
   ExaminedPair,
   ExamineProgress,
@@ -44,6 +45,12 @@ type TrainMethod<Name extends keyof TrainApi> = Method<
   Parameters<TrainApi[Name]>,
   Awaited<ReturnType<TrainApi[Name]>>
 >;
+type PreferenceMethod<Name extends keyof PreferencesApi, Args extends readonly unknown[]> = Method<
+  Args,
+  Awaited<ReturnType<PreferencesApi[Name]>>,
+  PreferenceProgress
+>;
+type PreferenceArgs<Name extends keyof PreferencesApi> = Parameters<PreferencesApi[Name]>;
 
 /** Every call of `StudioEngine`, flattened to a name: arguments, result, what its progress callback receives. */
 export interface EngineMethods {
@@ -76,6 +83,24 @@ export interface EngineMethods {
   'train.exportAdapter': TrainMethod<'exportAdapter'>;
   'train.exportMerged': TrainMethod<'exportMerged'>;
   'train.importAdapter': TrainMethod<'importAdapter'>;
+  'preferences.datasets': PreferenceMethod<'datasets', []>;
+  'preferences.create': PreferenceMethod<'create', PreferenceArgs<'create'>>;
+  'preferences.forecast': PreferenceMethod<'forecast', PreferenceArgs<'forecast'>>;
+  'preferences.run': PreferenceMethod<'run', [string]>;
+  'preferences.pause': PreferenceMethod<'pause', []>;
+  'preferences.remove': PreferenceMethod<'remove', [string]>;
+  'preferences.groups': PreferenceMethod<'groups', [string]>;
+  'preferences.clip': PreferenceMethod<'clip', [string, string]>;
+  'preferences.select': PreferenceMethod<'select', PreferenceArgs<'select'>>;
+  'preferences.votes': PreferenceMethod<'votes', [string]>;
+  'preferences.vote': PreferenceMethod<'vote', PreferenceArgs<'vote'>>;
+  'preferences.removeVote': PreferenceMethod<'removeVote', [string, string]>;
+  'preferences.pairs': PreferenceMethod<'pairs', PreferenceArgs<'pairs'>>;
+  'preferences.importFiles': PreferenceMethod<'importFiles', [readonly ModelFile[]]>;
+  'preferences.exportFile': PreferenceMethod<
+    'exportFile',
+    [string, PreferenceArgs<'exportFile'>[1], PreferenceArgs<'exportFile'>[2]]
+  >;
   'clap.models': Method<[], readonly ClapModelSummary[]>;
   'clap.importFiles': Method<[readonly ModelFile[]], ClapModelSummary, LoadProgress>;
   'clap.remove': Method<[string], void>;
@@ -94,7 +119,7 @@ export type EngineHandlers = {
 
 /** Calls by name → calls of the engine. */
 export function handlersOf(engine: StudioEngine): EngineHandlers {
-  const { models, stages, train, clap } = engine;
+  const { models, stages, train, clap, preferences } = engine;
   return {
     info: () => engine.info(),
     setBackend: ([choice]) => engine.setBackend(choice),
@@ -125,6 +150,21 @@ export function handlersOf(engine: StudioEngine): EngineHandlers {
     'train.exportAdapter': ([runId]) => train.exportAdapter(runId),
     'train.exportMerged': (args) => train.exportMerged(...args),
     'train.importAdapter': (args) => train.importAdapter(...args),
+    'preferences.datasets': () => preferences.datasets(),
+    'preferences.create': (args) => preferences.create(...args),
+    'preferences.forecast': (args) => preferences.forecast(...args),
+    'preferences.run': ([id], options) => preferences.run(id, options),
+    'preferences.pause': () => preferences.pause(),
+    'preferences.remove': ([id]) => preferences.remove(id),
+    'preferences.groups': ([id]) => preferences.groups(id),
+    'preferences.clip': (args) => preferences.clip(...args),
+    'preferences.select': (args) => preferences.select(...args),
+    'preferences.votes': ([id]) => preferences.votes(id),
+    'preferences.vote': (args) => preferences.vote(...args),
+    'preferences.removeVote': (args) => preferences.removeVote(...args),
+    'preferences.pairs': (args) => preferences.pairs(...args),
+    'preferences.importFiles': ([files], options) => preferences.importFiles(files, options),
+    'preferences.exportFile': (args, options) => preferences.exportFile(...args, options),
     'clap.models': () => clap.models(),
     'clap.importFiles': ([files], options) => clap.importFiles(files, options),
     'clap.remove': ([id]) => clap.remove(id),
@@ -177,6 +217,24 @@ export function engineFrom(invoke: Invoke): StudioEngine {
       exportAdapter: (runId) => invoke('train.exportAdapter', [runId]),
       exportMerged: (...args) => invoke('train.exportMerged', args),
       importAdapter: (...args) => invoke('train.importAdapter', args),
+    },
+    preferences: {
+      datasets: () => invoke('preferences.datasets', []),
+      create: (...args) => invoke('preferences.create', args),
+      forecast: (...args) => invoke('preferences.forecast', args),
+      run: (id, options) => invoke('preferences.run', [id], options),
+      pause: () => invoke('preferences.pause', []),
+      remove: (id) => invoke('preferences.remove', [id]),
+      groups: (id) => invoke('preferences.groups', [id]),
+      clip: (...args) => invoke('preferences.clip', args),
+      select: (...args) => invoke('preferences.select', args),
+      votes: (id) => invoke('preferences.votes', [id]),
+      vote: (...args) => invoke('preferences.vote', args),
+      removeVote: (...args) => invoke('preferences.removeVote', args),
+      pairs: (...args) => invoke('preferences.pairs', args),
+      importFiles: (files, options) => invoke('preferences.importFiles', [files], options),
+      exportFile: (id, format, filter, options) =>
+        invoke('preferences.exportFile', [id, format, filter], options),
     },
     clap: {
       models: () => invoke('clap.models', []),
