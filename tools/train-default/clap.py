@@ -1,0 +1,158 @@
+"""Stage `clap`: small CLAPs of transformers' ClapModel class (HTSAT and RoBERTa), trained from nothing.
+
+Contrastive, with captions in another order and captions with another event as hard negatives: without them a CLAP of
+this size tells which events are there and not in what order. Heads that are thrown away afterwards name the events of
+each part of the sound, of each word and of each step of the scene, the last one from either embedding.
+"""
+from __future__ import annotations
+
+import json
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+from transformers import ClapConfig, ClapModel
+
+from captions import held_out_pairs
+from clap_data import (STEPS, VOCABULARY, Features, Scene, augment, build_features, frame_targets, key, near_misses,
+                       slot_targets, tokenize, train_tokenizer)
+from sounds import NAMES
+from training import Ema, core_seconds, load_state, mixed_precision, save_state
+
+TEXT = dict(vocab_size=VOCABULARY, max_position_embeddings=130, type_vocab_size=1, hidden_act="gelu", pad_token_id=1,
+            bos_token_id=0, eos_token_id=2, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+AUDIO = dict(num_mel_bins=64, spec_size=128, window_size=8, enable_fusion=False, fusion_type=None,
+             hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, drop_path_rate=0.0)
+# Two that differ in size, patches, seed, tokens and the order of the data, so that an ensemble means something.
+MODELS: dict[str, dict] = {
+    "default-clap-1": dict(
+        seed=101, projection=128,
+        text=dict(hidden_size=128, intermediate_size=384, num_hidden_layers=3, num_attention_heads=4),
+        audio=dict(patch_size=8, patch_stride=[8, 8], patch_embeds_hidden_size=80, depths=[2, 4],
+                   num_attention_heads=[4, 8], hidden_size=160, num_hidden_layers=2, mlp_ratio=4.0)),
+    "default-clap-2": dict(
+        seed=202, projection=96,
+        text=dict(hidden_size=96, intermediate_size=384, num_hidden_layers=4, num_attention_heads=4),
+        audio=dict(patch_size=12, patch_stride=[8, 8], patch_embeds_hidden_size=64, depths=[2, 5],
+                   num_attention_heads=[4, 8], hidden_size=128, num_hidden_layers=2, mlp_ratio=4.0)),
+}
+
+
+def build(name: str) -> ClapModel:
+    m = MODELS[name]
+    config = ClapConfig(text_config=TEXT | m["text"], audio_config=AUDIO | m["audio"], projection_dim=m["projection"])
+    return ClapModel(config)
+
+
+class Heads(nn.Module):
+    """Thrown away after training."""
+
+    def __init__(self, config: ClapConfig) -> None:
+        super().__init__()
+        classes = len(NAMES)
+        self.frames = nn.Linear(config.audio_config.hidden_size, classes)
+        self.tokens = nn.Linear(config.text_config.hidden_size, classes)
+        self.steps = nn.Linear(config.text_config.hidden_size, STEPS)
+        self.slots = nn.Linear(config.projection_dim, STEPS * classes)
+
+    def frame_loss(self, states: torch.Tensor, rows: list[dict]) -> torch.Tensor:
+        """states: [B, D, F, T], the audio tower's last states."""
+        logits = self.frames(states.float().mean(2).transpose(1, 2))
+        return bce(logits, frame_targets(rows, logits.shape[1]))
+
+    def token_loss(self, states: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        inside = labels[..., 0] >= 0
+        picked = states.float()[inside]
+        return (F.cross_entropy(self.tokens(picked), labels[..., 0][inside])
+                + F.cross_entropy(self.steps(picked), labels[..., 1][inside]))
+
+    def slot_loss(self, embeddings: torch.Tensor, scenes: list[Scene]) -> torch.Tensor:
+        return bce(self.slots(8 * embeddings).view(len(scenes), STEPS, -1), slot_targets(scenes))
+
+
+def bce(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    return F.binary_cross_entropy_with_logits(logits, targets) * len(NAMES)
+
+
+def contrastive(model: ClapModel, audio: torch.Tensor, text: torch.Tensor, scenes: list[Scene],
+                texts: list[Scene]) -> torch.Tensor:
+    """Each sound against every caption, each of its own captions against every sound; same scenes are no negatives."""
+    n = len(scenes)
+    keys = {k: i for i, k in enumerate({key(s) for s in texts})}
+    of_audio = torch.tensor([keys[key(s)] for s in scenes])
+    of_text = torch.tensor([keys[key(s)] for s in texts])
+    same = of_audio[:, None] == of_text[None]
+    same[torch.arange(n), torch.arange(n)] = False
+    cosine, labels = audio @ text.t(), torch.arange(n)
+    of_sound = (cosine * model.logit_scale_a.exp().clamp(max=60)).masked_fill(same, float("-inf"))
+    of_caption = (cosine * model.logit_scale_t.exp().clamp(max=60)).masked_fill(same, float("-inf"))[:, :n].t()
+    return (F.cross_entropy(of_sound, labels) + F.cross_entropy(of_caption, labels)) / 2
+
+
+def train(name: str, clips: Path, work: Path, minutes: float, batch: int = 32, lr: float = 1.5e-3,
+          threads: int = 1) -> None:
+    """Budget in core minutes; goes on from <name>.pt when it is there."""
+    seed = MODELS[name]["seed"]
+    torch.manual_seed(seed)
+    torch.set_num_threads(threads)
+    build_features(clips, work)
+    tokenizer = train_tokenizer(work / f"{name}-tokenizer.json", seed)
+    features, held_out = Features(clips, work), held_out_pairs(0)
+    model = build(name).train()
+    heads = Heads(model.config)
+    # The first normalisation sees levels, not only batches: its statistics begin near what they will be.
+    batch_norm = model.audio_model.audio_encoder.batch_norm
+    batch_norm.running_mean.fill_(-60)
+    batch_norm.running_var.fill_(900)
+    parameters = [*model.parameters(), *heads.parameters()]
+    optimizer = torch.optim.AdamW(parameters, lr, (0.9, 0.98), weight_decay=2e-2, fused=True)
+    ema = Ema(model, 0.998)
+    parts = {"model": model, "heads": heads, "o": optimizer, "ema": ema}
+    used, step = load_state(work / f"{name}.pt", parts)
+    rng = np.random.default_rng([seed, step])
+    begun, started, saved, log = used, core_seconds(), time.time(), []
+    while used < minutes * 60:
+        picks = rng.choice(len(features), batch, replace=False)
+        rows = [features.rows[i] for i in picks]
+        scenes: list[Scene] = [(row["relation"], row["events"]) for row in rows]
+        misses = [near_misses(scene, rng, held_out) for scene in scenes]
+        texts = scenes + [m[0] for m in misses] + [m[1] for m in misses]
+        ids, mask, labels = tokenize(tokenizer, texts, rng)
+        mel = augment(features.batch(picks), rng)
+        done = used / (minutes * 60)
+        optimizer.param_groups[0]["lr"] = lr * min(1, (step + 1) / 150) * max(0.02, 0.5 * (1 + math.cos(math.pi * done)))
+        with mixed_precision():
+            heard = model.audio_model(input_features=mel.unsqueeze(1))
+            read = model.text_model(input_ids=ids, attention_mask=mask)
+            audio = model.audio_projection(heard.pooler_output)
+            text = model.text_projection(read.pooler_output)
+        audio, text = F.normalize(audio.float(), dim=-1), F.normalize(text.float(), dim=-1)
+        losses = {"match": contrastive(model, audio, text, scenes, texts),
+                  "frames": heads.frame_loss(heard.last_hidden_state, rows),
+                  "tokens": heads.token_loss(read.last_hidden_state, labels),
+                  "audio": heads.slot_loss(audio, scenes), "text": heads.slot_loss(text, texts)}
+        loss = losses["match"] + 0.5 * (losses["frames"] + losses["tokens"] + losses["audio"] + losses["text"])
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        ema.update(model)
+        step, used = step + 1, begun + core_seconds() - started
+        log.append([x.item() for x in losses.values()])
+        if step % 50 == 0:
+            means = np.mean(log[-50:], 0).round(3).tolist()
+            print(json.dumps({"step": step, "minutes": round(used / 60, 2)} | dict(zip(losses, means))), flush=True)
+        if time.time() - saved > 90:
+            saved = time.time()
+            save_state(work / f"{name}.pt", parts, used, step)
+    save_state(work / f"{name}.pt", parts, used, step)
+
+
+def load(name: str, work: Path) -> ClapModel:
+    model = build(name)
+    model.load_state_dict(torch.load(work / f"{name}.pt", weights_only=True)["ema"])
+    return model.eval().requires_grad_(False)

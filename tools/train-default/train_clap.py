@@ -1,0 +1,31 @@
+#!/usr/bin/env python3
+"""Makes the two small CLAPs:  python tools/train-default/train_clap.py default-clap-1 --clips DIR --work DIR2
+
+DIR is the work directory of train.py after its stages `bank` and `render`; it is only read. Training resumes where it
+stopped; then comes the evaluation on held-out pairs, and the folder in public/models.
+"""
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import clap
+
+HERE = Path(__file__).resolve().parent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", choices=[*clap.MODELS])
+    parser.add_argument("--clips", type=Path, default=HERE / ".work", help="where the rendered clips are")
+    parser.add_argument("--work", type=Path, default=HERE / ".work", help="features and checkpoints (0.4 GB)")
+    parser.add_argument("--out", type=Path, default=HERE.parent.parent / "public/models")
+    parser.add_argument("--minutes", type=float, default=12, help="core minutes of training")
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    clap.train(arguments.name, arguments.clips, arguments.work, arguments.minutes, threads=arguments.threads)
+
+
+if __name__ == "__main__":
+    main()
