@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { required } from '../../src/common/assert';
+import { ASSUMED, KNOWN_GPUS, predictMilliseconds } from '../../src/gpu/planning/roofline';
 import type { PassCounts, PassRequest } from './count-pass';
 import config from './tango2-unet.json';
 
@@ -43,7 +44,7 @@ const movedBytes = ({ readBytes, writeBytes }: PassCounts): number => readBytes 
 
 /** What run.mjs prints. */
 function report(): object {
-  return Object.fromEntries(
+  const passes = Object.fromEntries(
     SIZES.map(({ seconds, frames }) => {
       const { ours, stock } = required(counted.get(frames), 'the counts');
       const ratios = {
@@ -52,9 +53,18 @@ function report(): object {
         compulsoryBytes: ours.compulsoryBytes / stock.compulsoryBytes,
         peakBytes: ours.peakBytes / stock.peakBytes,
       };
-      return [`${seconds} s`, { ours, stockTfjs: stock, ratios }];
+      const predictedMs = Object.fromEntries(
+        KNOWN_GPUS.map((gpu) => [gpu.name, predictMilliseconds(ours, gpu)]),
+      );
+      return [`${seconds} s`, { ours, stockTfjs: stock, ratios, predictedMs }];
     }),
   );
+  const gpus = KNOWN_GPUS.map(({ name, teraflops, gigabytesPerSecond }) => ({
+    name,
+    teraflops,
+    gigabytesPerSecond,
+  }));
+  return { passes, gpus, assumed: ASSUMED };
 }
 
 describe.each(SIZES)("Tango 2's UNet, a batch of two, $seconds s", ({ frames }) => {

@@ -6,22 +6,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { countPasses } from '../counts/run.mjs';
 
-/** float32 TFLOP/s and GB/s of the makers' data sheets. */
-const GPUS = [
-  { name: 'GeForce RTX 4090', teraflops: 82.6, gigabytes: 1008 },
-  { name: 'GeForce RTX 4070', teraflops: 29.1, gigabytes: 504 },
-  { name: 'GeForce RTX 3060', teraflops: 12.7, gigabytes: 360 },
-  { name: 'Radeon RX 7800 XT', teraflops: 37.3, gigabytes: 624 },
-  { name: 'Arc A770', teraflops: 19.7, gigabytes: 560 },
-  { name: 'Apple M3, 10 cores (integrated)', teraflops: 3.5, gigabytes: 100 },
-];
-
-const ASSUMED = {
-  /** Of the peak, for tiled products in portable WGSL: no tensor cores, float32 sums. */
-  arithmetic: 0.3,
-  bandwidth: 0.7,
-  dispatchMicroseconds: 8,
-  /** One multiprocessor of a current GPU. */
+/** The multiprocessor of a current GPU that occupancy is told for. */
+const MULTIPROCESSOR = {
   registerFileBytes: 256 * 1024,
   workgroupMemoryBytes: 64 * 1024,
   threads: 1536,
@@ -32,21 +18,14 @@ const SAMPLER_STEPS = 20;
 
 const giga = (value, digits = 1) => (value / 1e9).toFixed(digits);
 
-/** Milliseconds of one pass: each program bound by arithmetic or by memory, and every dispatch's own cost. */
-export function predictPass({ programs, dispatches }, { teraflops, gigabytes }) {
-  const seconds = Object.values(programs).reduce((sum, { flops, compulsoryBytes }) => {
-    const arithmetic = flops / (teraflops * 1e12 * ASSUMED.arithmetic);
-    const memory = compulsoryBytes / (gigabytes * 1e9 * ASSUMED.bandwidth);
-    return sum + Math.max(arithmetic, memory);
-  }, 0);
-  return 1000 * seconds + (dispatches * ASSUMED.dispatchMicroseconds) / 1000;
-}
-
 /** Threads that fit a multiprocessor by registers, as a part of the most; groups that fit by workgroup memory. */
 function occupancy({ registerBytes, workgroupBytes }) {
   const byRegisters =
-    ASSUMED.registerFileBytes / (registerBytes + ASSUMED.extraRegisterBytes) / ASSUMED.threads;
-  const groups = workgroupBytes === 0 ? 'any' : Math.floor(ASSUMED.workgroupMemoryBytes / workgroupBytes);
+    MULTIPROCESSOR.registerFileBytes /
+    (registerBytes + MULTIPROCESSOR.extraRegisterBytes) /
+    MULTIPROCESSOR.threads;
+  const groups =
+    workgroupBytes === 0 ? 'any' : Math.floor(MULTIPROCESSOR.workgroupMemoryBytes / workgroupBytes);
   return { threads: `${Math.round(100 * Math.min(1, byRegisters))} %`, groups };
 }
 
@@ -90,14 +69,14 @@ function totalsTable(passes) {
 ${lines.join('\n')}`;
 }
 
-function predictionTable(passes) {
+function predictionTable({ passes, gpus }) {
   const lengths = Object.keys(passes);
-  const rows = GPUS.map((gpu) => {
+  const rows = gpus.map((gpu) => {
     const cells = lengths.flatMap((length) => {
-      const ms = predictPass(passes[length].ours, gpu);
+      const ms = passes[length].predictedMs[gpu.name];
       return [ms.toFixed(0), ((ms * SAMPLER_STEPS) / 1000).toFixed(1)];
     });
-    return `| ${gpu.name} | ${gpu.teraflops} | ${gpu.gigabytes} | ${cells.join(' | ')} |`;
+    return `| ${gpu.name} | ${gpu.teraflops} | ${gpu.gigabytesPerSecond} | ${cells.join(' | ')} |`;
   });
   const heads = lengths.flatMap((length) => [
     `${length}: ms a pass`,
@@ -108,7 +87,8 @@ function predictionTable(passes) {
 ${rows.join('\n')}`;
 }
 
-function page(passes) {
+function page(counts) {
+  const { passes, assumed } = counts;
   const [length, { ours }] = Object.entries(passes).at(-1);
   return `# Performance
 
@@ -126,17 +106,26 @@ ${totalsTable(passes)}
 ## By kernel, ${length}
 
 FLOP a byte says what bounds a kernel: a GPU of 30 TFLOP/s and 500 GB/s needs 60 for arithmetic to be the bound.
-Occupancy is that of a multiprocessor with ${ASSUMED.registerFileBytes / 1024} KiB of registers, ${ASSUMED.workgroupMemoryBytes / 1024} KiB of workgroup memory and ${ASSUMED.threads} threads.
+Occupancy is that of a multiprocessor with ${MULTIPROCESSOR.registerFileBytes / 1024} KiB of registers, ${MULTIPROCESSOR.workgroupMemoryBytes / 1024} KiB of workgroup memory and ${MULTIPROCESSOR.threads} threads.
 
 ${kernelTable(ours)}
 
 ## What to expect
 
-A prediction, measured on none of these: each program takes the longer of its arithmetic at ${ASSUMED.arithmetic * 100} % of the
-float32 peak and its bytes, each once, at ${ASSUMED.bandwidth * 100} % of the bandwidth; each dispatch costs ${ASSUMED.dispatchMicroseconds} microseconds of its own.
+A prediction, measured on none of these: each program takes the longer of its arithmetic at ${assumed.arithmeticShare * 100} % of the
+float32 peak and its bytes, each once, at ${assumed.bandwidthShare * 100} % of the bandwidth; each dispatch costs ${assumed.dispatchMicroseconds} microseconds of its own.
 Text encoding, decoding and the vocoder come on top.
 
-${predictionTable(passes)}
+${predictionTable(counts)}
+
+Expect the order of these numbers, not their digits: drivers, browsers and clocks differ, small layers do not fill large
+GPUs, and a laptop's chip is slower than the desktop's of the same name. A clip of ten seconds is a matter of seconds on
+a desktop GPU and of half a minute on an integrated one. Without a GPU the full-size model is out of reach (its weights
+and activations do not fit WebAssembly's memory); the default model is what to use there.
+
+The studio can say how this machine compares: **Engine → Measure** (or \`await studio.benchmark()\`) times each stage of the
+model in use and sets it beside this prediction for its own counts, when the adapter is one of the table. Browsers tell
+vendor and architecture and rarely the product, so there may be more than one candidate.
 
 Measured ratios to other runtimes are in [results.md](results.md).
 `;
@@ -144,6 +133,6 @@ Measured ratios to other runtimes are in [results.md](results.md).
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const file = process.argv[2];
-  const passes = file ? JSON.parse(readFileSync(file, 'utf8')) : countPasses();
-  writeFileSync(new URL('../../docs/performance.md', import.meta.url), page(passes));
+  const counts = file ? JSON.parse(readFileSync(file, 'utf8')) : countPasses();
+  writeFileSync(new URL('../../docs/performance.md', import.meta.url), page(counts));
 }

@@ -11,6 +11,9 @@ export const GENERATE_LIMITS = {
   count: { min: 1, max: 4 },
 } as const;
 
+export const BENCHMARK_LIMITS = { runs: { min: 1, max: 50 } } as const;
+export const BENCHMARK_DEFAULTS = { runs: 3, durationSeconds: 5.12 } as const;
+
 /** What a request that leaves a field out gets; a seed left out is drawn at random. */
 export const GENERATE_DEFAULTS = {
   negativePrompt: '',

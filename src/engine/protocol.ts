@@ -4,6 +4,7 @@
  * implement it too. Tensors cross in PyTorch order (NCHW).
  */
 
+import type { Benchmark } from './protocol-benchmark';
 import type { ClapApi } from './protocol-clap';
 import type { JobOptions, ModelFile } from './protocol-jobs';
 import type { PreferencesApi } from './protocol-preferences';
@@ -211,6 +212,8 @@ export interface StudioEngine {
   readonly train: TrainApi;
   readonly preferences: PreferencesApi;
   readonly clap: ClapApi;
+  /** Times each stage of the model in use. */
+  readonly benchmark: Benchmark;
 }
 
 /** What the client tells the page about the engine's life. */

@@ -18,6 +18,7 @@ import type {
   Sound,
   StagesApi,
 } from '../engine/protocol';
+import { fakeBenchmark } from './fake-benchmark';
 import { fakeClap } from './fake-clap';
 import { createFakeTraining, type FakeTraining } from './fake-training';
 
@@ -229,6 +230,7 @@ export function createFakeEngineClient(options: FakeEngineOptions = {}): FakeEng
     },
     generate,
     stages: refusingStages(),
+    benchmark: fakeBenchmark(info, pause, fakeModel),
     train,
     clap,
     preferences: new Preferences(

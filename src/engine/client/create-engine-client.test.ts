@@ -78,6 +78,7 @@ function engineOf(options: EngineStartOptions): StudioEngine {
       importFiles: unused,
       exportFile: unused,
     },
+    benchmark: unused,
     clap: {
       models: unused,
       importFiles: unused,

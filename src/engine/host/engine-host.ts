@@ -18,12 +18,14 @@ import type {
   StagesApi,
   StudioEngine,
 } from '../protocol';
+import type { BenchmarkProgress, BenchmarkRequest, BenchmarkResult } from '../protocol-benchmark';
 import type { ClapApi } from '../protocol-clap';
 import { BUNDLED_MODEL_ID } from '../protocol-limits';
 import type { PreferencesApi } from '../protocol-preferences';
 import type { TrainApi } from '../protocol-training';
 import type { EngineEvent, EngineStartOptions } from '../rpc/methods';
 import { asStudioError } from '../rpc/wire-error';
+import { benchmarkStages } from './benchmark';
 import { ClapScorer } from './clap-scorer';
 import { generateTakes } from './generate-takes';
 import { JobQueue } from './job-queue';
@@ -33,7 +35,7 @@ import { ModelStore } from './model-store';
 import { PreferenceStore } from './preference-store';
 import { Preferences } from './preferences';
 import { StageSpeeds } from './progress-estimate';
-import { checkDuration, checkTensor, resolveRequest } from './resolve-request';
+import { checkDuration, checkTensor, resolveBenchmark, resolveRequest } from './resolve-request';
 import { stagesOf } from './stages';
 import { Trainer } from './trainer';
 import { TrainingStore } from './training-store';
@@ -241,6 +243,31 @@ export class EngineHost implements StudioEngine {
       } finally {
         detach?.();
       }
+    });
+  }
+
+  async benchmark(
+    request: BenchmarkRequest = {},
+    { onProgress, signal }: JobOptions<BenchmarkProgress> = {},
+  ): Promise<BenchmarkResult> {
+    const { runs, durationSeconds } = resolveBenchmark(request);
+    return this.#job(signal, async (running) => {
+      const { pipeline, summary } = await this.#load(this.#modelId, { signal: running });
+      checkDuration(durationSeconds, summary);
+      const { backend, adapter } = this.#device;
+      const job = { pipeline, durationSeconds, runs, backend, adapter, onProgress, signal: running };
+      const stages = await benchmarkStages(job);
+      const { features, wasm, memory, versions } = await this.info();
+      return {
+        modelId: summary.id,
+        modelName: summary.name,
+        ...{ backend, adapter, features, wasm, durationSeconds, runs, stages, versions },
+        memory: {
+          gpuBytes: memory.gpuBytes,
+          gpuBytesPeak: memory.gpuBytesPeak,
+          wasmHeapBytes: memory.wasmHeapBytes,
+        },
+      };
     });
   }
 

@@ -1,6 +1,13 @@
 import { InvalidInputError } from '../../common/errors';
 import type { GenerateRequest, ModelSummary, ResolvedGenerateRequest, TensorData } from '../protocol';
-import { GENERATE_DEFAULTS, GENERATE_LIMITS, SCHEDULER_NAMES } from '../protocol-limits';
+import type { BenchmarkRequest } from '../protocol-benchmark';
+import {
+  BENCHMARK_DEFAULTS,
+  BENCHMARK_LIMITS,
+  GENERATE_DEFAULTS,
+  GENERATE_LIMITS,
+  SCHEDULER_NAMES,
+} from '../protocol-limits';
 
 type Bounds = { readonly min: number; readonly max: number };
 
@@ -35,6 +42,21 @@ export function resolveRequest(request: GenerateRequest, modelId: string): Resol
     count: integer('count', request.count ?? GENERATE_DEFAULTS.count, count),
     modelId,
     ...(request.adapterId === undefined ? {} : { adapterId: adapterOf(request.adapterId) }),
+  };
+}
+
+/** @throws InvalidInputError naming the field, what was expected, what came */
+export function resolveBenchmark(request: BenchmarkRequest): Required<BenchmarkRequest> {
+  if (typeof request !== 'object' || request === null) {
+    throw new InvalidInputError(`benchmark takes an object or nothing, but ${shown(request)} came.`);
+  }
+  return {
+    runs: integer('runs', request.runs ?? BENCHMARK_DEFAULTS.runs, BENCHMARK_LIMITS.runs),
+    durationSeconds: number(
+      'durationSeconds',
+      request.durationSeconds ?? BENCHMARK_DEFAULTS.durationSeconds,
+      { min: 0, max: Number.MAX_VALUE },
+    ),
   };
 }
 

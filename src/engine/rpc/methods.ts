@@ -11,6 +11,7 @@ import type {
   StagesApi,
   StudioEngine,
 } from '../protocol';
+import type { BenchmarkProgress, BenchmarkRequest, BenchmarkResult } from '../protocol-benchmark';
 import type {
   ClapAudioRequest,
   ClapEmbeddings,
@@ -101,6 +102,7 @@ export interface EngineMethods {
     'exportFile',
     [string, PreferenceArgs<'exportFile'>[1], PreferenceArgs<'exportFile'>[2]]
   >;
+  benchmark: Method<[BenchmarkRequest | undefined], BenchmarkResult, BenchmarkProgress>;
   'clap.models': Method<[], readonly ClapModelSummary[]>;
   'clap.importFiles': Method<[readonly ModelFile[]], ClapModelSummary, LoadProgress>;
   'clap.remove': Method<[string], void>;
@@ -165,6 +167,7 @@ export function handlersOf(engine: StudioEngine): EngineHandlers {
     'preferences.pairs': (args) => preferences.pairs(...args),
     'preferences.importFiles': ([files], options) => preferences.importFiles(files, options),
     'preferences.exportFile': (args, options) => preferences.exportFile(...args, options),
+    benchmark: ([request], options) => engine.benchmark(request, options),
     'clap.models': () => clap.models(),
     'clap.importFiles': ([files], options) => clap.importFiles(files, options),
     'clap.remove': ([id]) => clap.remove(id),
@@ -236,6 +239,7 @@ export function engineFrom(invoke: Invoke): StudioEngine {
       exportFile: (id, format, filter, options) =>
         invoke('preferences.exportFile', [id, format, filter], options),
     },
+    benchmark: (request, options) => invoke('benchmark', [request], options),
     clap: {
       models: () => invoke('clap.models', []),
       importFiles: (files, options) => invoke('clap.importFiles', [files], options),

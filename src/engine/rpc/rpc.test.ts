@@ -64,6 +64,7 @@ const noEngine: StudioEngine = {
     importFiles: notCalled,
     exportFile: notCalled,
   },
+  benchmark: notCalled,
   clap: {
     models: notCalled,
     importFiles: notCalled,

@@ -4,6 +4,7 @@ import { Dialog } from '../components/dialog';
 import { Notice } from '../components/notice';
 import { Segmented } from '../components/segmented';
 import { useEngine, useGenerations, useView } from '../stores/studio-context';
+import { BenchmarkSection } from './benchmark-section';
 import styles from './engine-dialog.module.css';
 import { backendText, bytesText, threadsText } from './model-text';
 
@@ -52,6 +53,7 @@ export function EngineDialog() {
         )}
         {info && <Facts info={info} />}
       </section>
+      <BenchmarkSection />
     </Dialog>
   );
 }

@@ -1,6 +1,7 @@
 import { createContext, useContext } from 'react';
 import { useStore } from 'zustand';
 import type { AppearanceState } from './appearance-store';
+import type { BenchmarkState } from './benchmark-store';
 import type { EngineState } from './engine-store';
 import type { GenerationState } from './generation-store';
 import type { ModelState } from './model-store';
@@ -27,6 +28,10 @@ export function useGenerations<T>(select: (state: GenerationState) => T): T {
 
 export function useEngine<T>(select: (state: EngineState) => T): T {
   return useStore(useStudio().engine, select);
+}
+
+export function useBenchmark<T>(select: (state: BenchmarkState) => T): T {
+  return useStore(useStudio().benchmark, select);
 }
 
 export function useModels<T>(select: (state: ModelState) => T): T {

@@ -3,6 +3,7 @@ import { createStore } from 'zustand/vanilla';
 import type { EngineClient } from '../../engine/client/engine-client';
 import type { BackendChoice } from '../../engine/protocol';
 import { createAppearanceStore } from './appearance-store';
+import { createBenchmarkStore } from './benchmark-store';
 import { createEngineStore } from './engine-store';
 import { createGenerationStore } from './generation-store';
 import { createModelStore } from './model-store';
@@ -58,6 +59,7 @@ export function createStudio(client: EngineClient, options: StudioOptions) {
 
   return {
     appearance: createAppearanceStore(storage),
+    benchmark: createBenchmarkStore(client),
     engine,
     generations,
     models,
