@@ -6,10 +6,12 @@
 
 import type { Benchmark } from './protocol-benchmark';
 import type { ClapApi } from './protocol-clap';
+import type { HubOrigin, HubPlan, HubSource, ModelCheck, StorageReport } from './protocol-hub';
 import type { JobOptions, ModelFile } from './protocol-jobs';
 import type { PreferencesApi } from './protocol-preferences';
 import type { TrainApi } from './protocol-training';
 
+export type { HubOrigin, HubPlan, HubSource, ModelCheck, StorageReport } from './protocol-hub';
 export type { JobOptions, ModelFile } from './protocol-jobs';
 
 export type BackendName = 'webgpu' | 'wasm';
@@ -29,6 +31,8 @@ export interface EngineInfo {
   readonly backendReason: string;
   readonly adapter: { vendor: string; architecture: string; description: string } | null;
   readonly features: readonly string[];
+  /** Bytes of the largest buffer and of the largest part of one that a shader sees; null without WebGPU. */
+  readonly limits: { maxBufferSize: number; maxStorageBufferBindingSize: number } | null;
   readonly wasm: { simd: boolean; threads: number };
   readonly memory: {
     /** GPU buffers that tensors hold. */
@@ -49,12 +53,18 @@ export interface ModelComponent {
   readonly className: string;
   readonly parameterCount: number;
   readonly bytes: number;
+  /** Elements of its largest tensor, which has to fit one buffer of the GPU; absent in models kept long ago. */
+  readonly largestTensorElements?: number;
 }
 
 export interface ModelSummary {
   readonly id: string;
   readonly name: string;
   readonly source: 'bundled' | 'imported';
+  /** Where it was downloaded from; absent: it came from files. */
+  readonly origin?: HubOrigin;
+  /** `broken`: the browser has lost a part of it, or it did not pass `verify`. Absent: nothing is known to be wrong. */
+  readonly state?: 'broken';
   readonly description: string;
   readonly license: string | null;
   readonly precision: 'float16' | 'float32' | 'mixed';
@@ -171,7 +181,23 @@ export interface ModelsApi {
   importFiles(files: readonly ModelFile[], options?: JobOptions<LoadProgress>): Promise<ModelSummary>;
   /** Loads the model and makes it the one in use. */
   use(id: string, options?: JobOptions<LoadProgress>): Promise<ModelSummary>;
+  /** Frees the model's memory; the next job loads it again. */
+  unload(): Promise<void>;
+  /** Forgets a model, or a download that was begun. */
   remove(id: string): Promise<void>;
+  /** Reads every byte of a kept model and compares its hashes. */
+  verify(id: string, options?: JobOptions<LoadProgress>): Promise<ModelCheck>;
+  /** What a repository's model costs, before its first byte. @throws InvalidInputError, NetworkError */
+  inspect(source: HubSource): Promise<HubPlan>;
+  /**
+   * Fetches a model of a hub and keeps it. Stopped by the signal, a closed tab or an error it goes on at the same byte
+   * when it is called again.
+   * @throws InvalidInputError, NetworkError, StorageError, and all that `importFiles` throws
+   */
+  download(source: HubSource, options?: JobOptions<LoadProgress>): Promise<ModelSummary>;
+  /** Downloads that were begun and are no models yet. */
+  downloads(): Promise<readonly HubPlan[]>;
+  storage(): Promise<StorageReport>;
 }
 
 export interface EncodedText {

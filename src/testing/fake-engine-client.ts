@@ -10,6 +10,7 @@ import type {
   EngineStatus,
   GenerateProgress,
   GenerateRequest,
+  HubPlan,
   JobOptions,
   LoadProgress,
   MelSpectrogram,
@@ -82,6 +83,7 @@ export function createFakeEngineClient(options: FakeEngineOptions = {}): FakeEng
           : 'WebAssembly, because the browser found no GPU it can use. Check that hardware acceleration is on in its settings.',
       adapter: null,
       features: [],
+      limits: null,
       wasm: { simd: true, threads: 2 },
       memory: {
         gpuBytes: 0,
@@ -223,6 +225,20 @@ export function createFakeEngineClient(options: FakeEngineOptions = {}): FakeEng
         models = [...models, model];
         return model;
       },
+      unload: async () => {
+        current = null;
+      },
+      verify: async () => ({ damaged: [] }),
+      inspect: async ({ repo }) => fakePlan(repo),
+      download: async ({ repo }, job) => {
+        const { id, ...rest } = fakePlan(repo);
+        const model: ModelSummary = { ...fakeModel, id, name: repo, source: 'imported', origin: rest };
+        await loadModel({ ...model, bytes: rest.totalBytes }, 'Downloading pytorch_model_main.bin', job);
+        models = [...models, model];
+        return model;
+      },
+      downloads: async () => [],
+      storage: async () => ({ usedBytes: 3.1e9, quotaBytes: 60e9, unreadable: [] }),
       remove: async (id) => {
         models = models.filter((one) => one.id !== id);
         if (current?.id === id) current = null;
@@ -237,6 +253,28 @@ export function createFakeEngineClient(options: FakeEngineOptions = {}): FakeEng
       { generate, clap, modelId: () => current?.id ?? fakeModel.id, backend: () => 'wasm' },
       new PreferenceStore(new MemoryStore()),
     ),
+  };
+}
+
+/** What the hub says of Tango 2. */
+export function fakePlan(repo: string): HubPlan {
+  return {
+    id: `download:huggingface.co/${repo}@0123456`,
+    hubUrl: 'https://huggingface.co',
+    repo,
+    commit: '0123456789abcdef0123456789abcdef01234567',
+    license: 'cc-by-nc-sa-4.0',
+    files: [
+      { path: 'pytorch_model_main.bin', size: 4_830_000_000, repo },
+      { path: 'pytorch_model_vae.bin', size: 443_000_000, repo },
+      { path: 'tokenizer.json', size: 2_400_000, repo: 'google/flan-t5-large' },
+    ],
+    totalBytes: 5_275_400_000,
+    loadedBytes: 0,
+    memoryBytes: 2_637_700_000,
+    notes: [
+      'tokenizer.json comes from google/flan-t5-large (apache-2.0): the repository itself has no tokenizer.',
+    ],
   };
 }
 

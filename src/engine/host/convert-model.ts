@@ -5,7 +5,7 @@ import { type ModelFolder, narrowStateDict, type StateDict, writeSafetensors } f
 import type { FileToKeep } from './model-store';
 
 /** A checkpoint of up to this many parameters keeps its float32; a larger one becomes float16, as GPUs hold it. */
-const FLOAT32_PARAMETERS = 256e6;
+export const FLOAT32_PARAMETERS = 256e6;
 
 /** Where a component's weights are kept, whatever layout they came in. */
 const WEIGHT_FILES: Readonly<Record<ComponentName, string>> = {

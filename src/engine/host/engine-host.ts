@@ -1,7 +1,14 @@
 import * as tf from '@tensorflow/tfjs-core';
 import packageJson from '../../../package.json';
 import { required } from '../../common/assert';
-import { DeviceLostError, InvalidInputError, JobCancelledError, type StudioError } from '../../common/errors';
+import {
+  DeviceLostError,
+  InvalidInputError,
+  JobCancelledError,
+  NonFiniteError,
+  StorageError,
+  type StudioError,
+} from '../../common/errors';
 import { TangoPipeline } from '../../diffusion/pipelines/tango-pipeline';
 import { type ComputeDevice, openDevice } from '../../gpu/device';
 import type { ModelFolder } from '../../weights';
@@ -28,10 +35,12 @@ import { asStudioError } from '../rpc/wire-error';
 import { benchmarkStages } from './benchmark';
 import { ClapScorer } from './clap-scorer';
 import { generateTakes } from './generate-takes';
+import { HubDownloads } from './hub-downloads';
 import { JobQueue } from './job-queue';
 import { openKeyValueStore } from './key-value-store';
 import { ModelLibrary } from './model-library';
 import { ModelStore } from './model-store';
+import { modelsApi } from './models-api';
 import { PreferenceStore } from './preference-store';
 import { Preferences } from './preferences';
 import { StageSpeeds } from './progress-estimate';
@@ -75,6 +84,8 @@ export class EngineHost implements StudioEngine {
   #modelId: string;
   #loaded: LoadedModel | null = null;
   #speeds = new StageSpeeds();
+  /** Kept models that were checked after a NaN. */
+  readonly #verified = new Set<string>();
 
   /** @throws BackendUnavailableError */
   static async open(
@@ -109,28 +120,25 @@ export class EngineHost implements StudioEngine {
     this.#library = library;
     this.#onEvent = onEvent;
     this.#watch(device);
-    this.models = {
-      list: () => library.list(),
-      importFiles: (files, jobOptions = {}) =>
-        this.#job(jobOptions.signal, (signal) =>
-          library.importFiles(files, (folder) => this.#check(folder, jobOptions, signal), {
-            ...jobOptions,
-            signal,
-          }),
-        ),
-      use: (id, jobOptions = {}) =>
-        this.#job(jobOptions.signal, async (signal) => {
-          const { summary } = await this.#load(id, { ...jobOptions, signal });
+    this.models = modelsApi(
+      {
+        job: (signal, work) => this.#job(signal, work),
+        use: async (id, jobOptions) => {
+          const { summary } = await this.#load(id, jobOptions);
           this.#modelId = id;
           return summary;
-        }),
-      remove: (id) =>
-        this.#job(undefined, async () => {
-          await library.remove(id);
-          if (this.#loaded?.summary.id === id) this.#unload();
+        },
+        check: (folder, jobOptions) => this.#check(folder, jobOptions),
+        unload: (id = this.#loaded?.summary.id) => {
+          if (id !== undefined && this.#loaded?.summary.id === id) this.#unload();
+        },
+        forget: (id) => {
           if (this.#modelId === id) this.#modelId = BUNDLED_MODEL_ID;
-        }),
-    };
+        },
+      },
+      library,
+      new HubDownloads(library.values),
+    );
     this.#trainer = new Trainer(
       {
         modelId: () => this.#modelId,
@@ -175,6 +183,7 @@ export class EngineHost implements StudioEngine {
       backendReason: device.reason,
       adapter: device.adapter,
       features: device.features,
+      limits: device.limits,
       wasm: device.wasm,
       memory: { ...device.memory(), tensorCount: tf.memory().numTensors },
       versions: { studio: packageJson.version, tfjs: tf.version_core },
@@ -240,6 +249,9 @@ export class EngineHost implements StudioEngine {
           onProgress,
           signal: running,
         });
+      } catch (error) {
+        if (error instanceof NonFiniteError) await this.#explain(summary);
+        throw error;
       } finally {
         detach?.();
       }
@@ -334,11 +346,26 @@ export class EngineHost implements StudioEngine {
     this.#speeds = new StageSpeeds();
   }
 
+  /**
+   * The first NaN of a kept model: were its bytes damaged where they lie?
+   * @throws StorageError when they were
+   */
+  async #explain({ id, name }: ModelSummary): Promise<void> {
+    if (this.#verified.has(id)) return;
+    this.#verified.add(id);
+    const damaged = await this.#library.verify(id);
+    if (!damaged || damaged.length === 0) return;
+    this.#unload();
+    throw new StorageError(
+      `"${name}" made numbers that are no sound, and its files are damaged in the browser's storage: ${damaged.join(', ')}. Remove the model and import or download it again.`,
+    );
+  }
+
   /** Builds and loads a folder's model, and lets it go again. */
-  async #check(folder: ModelFolder, options: JobOptions<LoadProgress>, signal: AbortSignal): Promise<void> {
+  async #check(folder: ModelFolder, options: JobOptions<LoadProgress>): Promise<void> {
     // Beside a small model there is room; a large one is loaded again when it is next asked for.
     if (this.#loaded && this.#loaded.summary.bytes > ROOM_FOR_TWO_BYTES) this.#unload();
-    const pipeline = await TangoPipeline.load(folder, { ...options, signal });
+    const pipeline = await TangoPipeline.load(folder, options);
     pipeline.dispose();
     this.#device.trim();
   }

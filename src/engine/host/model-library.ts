@@ -1,10 +1,11 @@
 import { InvalidInputError, ModelNotFoundError, StorageError } from '../../common/errors';
 import { folderFromFiles, type ModelFolder } from '../../weights';
-import type { JobOptions, LoadProgress, ModelFile, ModelSummary } from '../protocol';
+import type { HubPlan, JobOptions, LoadProgress, ModelFile, ModelSummary } from '../protocol';
 import { BUNDLED_MODEL_ID } from '../protocol-limits';
 import { fetchBundledModel } from './bundled-model';
 import { convertModel } from './convert-model';
 import { fingerprint } from './fingerprint';
+import type { KeyValueStore } from './key-value-store';
 import type { ModelStore } from './model-store';
 import { summarizeModel } from './model-summary';
 
@@ -23,6 +24,8 @@ export class ModelLibrary {
   #bundled: Promise<FoundModel> | null = null;
   /** Models that storage had no room for: they are read from the person's own files until the page is closed. */
   readonly #visiting = new Map<string, FoundModel>();
+  /** Kept models that did not pass `verify`. */
+  readonly #broken = new Set<string>();
   readonly #bundledListeners = new Set<(progress: LoadProgress) => void>();
 
   /** @param modelsUrl absolute address of the folder that holds `default/`, with a slash at its end */
@@ -41,7 +44,10 @@ export class ModelLibrary {
       this.#store.list(),
     ]);
     const visiting = [...this.#visiting.values()].map(({ summary }) => summary);
-    return [...bundled, ...imported, ...visiting];
+    const kept = imported.map((one) =>
+      this.#broken.has(one.id) ? { ...one, state: 'broken' as const } : one,
+    );
+    return [...bundled, ...kept, ...visiting];
   }
 
   /** @throws ModelNotFoundError, NetworkError, WeightsFormatError, StorageError */
@@ -60,12 +66,14 @@ export class ModelLibrary {
    * as a diffusers folder. When storage is full the model is there for this visit only, and its description says so.
    *
    * @param check tries a small model on the device, before anything is kept
+   * @param plan of the download that the files are of; null: a person gave them
    * @throws InvalidInputError, whatever reading the files throws, and all that `check` throws: nothing is kept then
    */
   async importFiles(
     files: readonly ModelFile[],
     check: CheckModel,
     options: JobOptions<LoadProgress>,
+    plan: HubPlan | null = null,
   ): Promise<ModelSummary> {
     const given = folderFromFiles(checkedFiles(files));
     const { folder: recorded, used } = recordUse(given);
@@ -73,12 +81,10 @@ export class ModelLibrary {
     const { folder, overflowed } = converted;
     if (!converted.large) await check(folder);
     const described = await summarizeModel(folder, 'unnamed', 'imported', folderNameOf(files));
-    const read = await Promise.all([...used].map(async (path) => ({ path, blob: await given.blob(path) })));
     options.signal?.throwIfAborted();
-    const summary = {
-      ...described,
-      id: `${slugOf(described.name)}-${(await fingerprint(read)).slice(0, 8)}`,
-    };
+    const summary: ModelSummary = plan
+      ? { ...described, ...downloadedAs(plan, described) }
+      : { ...described, id: `${slugOf(described.name)}-${await contentsHash(given, used)}` };
     if ((await this.#store.has(summary.id)) || this.#visiting.has(summary.id)) {
       return (await this.open(summary.id)).summary;
     }
@@ -94,6 +100,32 @@ export class ModelLibrary {
       this.#visiting.set(summary.id, { folder, summary: visiting });
       return visiting;
     }
+  }
+
+  /** The storage that the models are in, which downloads share. */
+  get values(): KeyValueStore {
+    return this.#store.values;
+  }
+
+  /** Whether the model will be here at the next visit. */
+  keeps(id: string): Promise<boolean> {
+    return this.#store.has(id);
+  }
+
+  /** Names of models that a newer studio kept. */
+  unreadable(): Promise<readonly string[]> {
+    return this.#store.unreadable();
+  }
+
+  /**
+   * Paths of a kept model's damaged files; null when there is no such model in storage. One that is damaged is shown as
+   * broken from then on.
+   */
+  async verify(id: string, options: JobOptions<LoadProgress> = {}): Promise<readonly string[] | null> {
+    const damaged = await this.#store.verify(id, options);
+    if (damaged && damaged.length > 0) this.#broken.add(id);
+    else this.#broken.delete(id);
+    return damaged;
   }
 
   /** @throws InvalidInputError for the bundled model, ModelNotFoundError */
@@ -135,6 +167,24 @@ export class ModelLibrary {
       summary: await summarizeModel(folder, BUNDLED_MODEL_ID, 'bundled', name ?? 'Default model'),
     };
   }
+}
+
+async function contentsHash(given: ModelFolder, used: ReadonlySet<string>): Promise<string> {
+  const read = await Promise.all([...used].map(async (path) => ({ path, blob: await given.blob(path) })));
+  return (await fingerprint(read)).slice(0, 8);
+}
+
+/** A commit names the contents; the card's licence is the repository's word. */
+function downloadedAs(
+  { hubUrl, repo, commit, license }: HubPlan,
+  described: ModelSummary,
+): Pick<ModelSummary, 'id' | 'name' | 'license' | 'origin'> {
+  return {
+    id: `${slugOf(repo)}-${commit.slice(0, 8)}`,
+    name: repo,
+    license: license ?? described.license,
+    origin: { hubUrl, repo, commit },
+  };
 }
 
 function withNote(summary: ModelSummary, note: string): ModelSummary {

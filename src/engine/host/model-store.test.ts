@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { StorageError } from '../../common/errors';
 import type { ModelSummary } from '../protocol';
 import { MemoryStore, type StoreKey } from './key-value-store';
-import { ModelStore } from './model-store';
+import { ModelStore, type StoredChunk, storedChunk } from './model-store';
 
 const summary = { id: 'tiny-1', name: 'Tiny' } as ModelSummary;
 const files = [
@@ -78,10 +78,61 @@ describe('ModelStore', () => {
 
   it('leaves records of a newer studio alone', async () => {
     const values = new MemoryStore();
-    await values.set(['newer', 'complete'], { schemaVersion: 2, summary });
+    await values.set(['newer', 'complete'], { schemaVersion: 3, summary });
     const store = new ModelStore(values);
     await store.save(summary, files);
     expect((await store.list()).map(({ id }) => id)).toEqual(['tiny-1']);
     expect(await values.get(['newer', 'complete'])).toBeDefined();
+    expect(await store.unreadable()).toEqual(['Tiny']);
+    await expect(store.open('newer')).rejects.toThrow(/newer version.*Reload the page/);
+  });
+
+  it('finds a flipped bit and a lost part by their hashes, and says which file it is', async () => {
+    const values = new MemoryStore();
+    const store = new ModelStore(values);
+    await store.save(summary, files);
+    expect(await store.verify('tiny-1')).toEqual([]);
+    expect(await store.verify('tiny-2')).toBeNull();
+    const key = ['tiny-1', 'file', 'unet/config.json', 0];
+    const chunk = (await values.get(key)) as StoredChunk;
+    await values.set(key, { ...chunk, blob: new Blob(['{"a": 3}']) });
+    expect(await store.verify('tiny-1')).toEqual(['unet/config.json']);
+    expect((await store.list())[0]?.state).toBeUndefined();
+    await values.deleteMany([key]);
+    expect(await store.verify('tiny-1')).toEqual(['unet/config.json']);
+    expect((await store.list())[0]?.state).toBe('broken');
+  });
+
+  it('refuses a chunk that is another one than the model was kept with', async () => {
+    const values = new MemoryStore();
+    const store = new ModelStore(values);
+    await store.save(summary, files);
+    await values.set(['tiny-1', 'file', 'unet/config.json', 0], await storedChunk(new Blob(['{"a": 3}'])));
+    await expect(store.open('tiny-1')).rejects.toThrow(/lost a part/);
+  });
+
+  it('reads what version 1 kept, and gives it hashes when it is checked', async () => {
+    const values = new MemoryStore();
+    const store = new ModelStore(values);
+    await values.set(['old', 'file', 'model_index.json', 0], new Blob(['{}']));
+    await values.set(['old', 'complete'], {
+      schemaVersion: 1,
+      summary: { ...summary, id: 'old' },
+      files: [{ path: 'model_index.json', size: 2, chunkCount: 1 }],
+    });
+    expect((await store.list()).map(({ id }) => id)).toEqual(['old']);
+    expect(await (await store.open('old'))?.folder.json('model_index.json')).toEqual({});
+    expect(await store.verify('old')).toEqual([]);
+    expect(await values.get(['old', 'complete'])).toMatchObject({ schemaVersion: 2 });
+    await values.set(['old', 'file', 'model_index.json', 0], new Blob(['[]']));
+    expect(await store.verify('old')).toEqual(['model_index.json']);
+  });
+
+  it('keeps the chunks of a download that is under way', async () => {
+    const values = new MemoryStore();
+    await values.set(['download:x', 'download'], {});
+    await values.set(['download:x', 'file', 'a.bin', 0], new Blob(['x']));
+    await new ModelStore(values).save(summary, files);
+    expect((await values.keys()).filter(([id]) => id === 'download:x')).toHaveLength(2);
   });
 });

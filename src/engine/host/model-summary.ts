@@ -26,10 +26,13 @@ export async function summarizeModel(
     const weights = await openComponentStateDict(folder, name);
     let parameterCount = 0;
     let bytes = 0;
+    let largestTensorElements = 0;
     for (const tensor of weights.names()) {
       const { dtype, shape, byteLength } = weights.entry(tensor)!;
       dtypes.add(dtype);
-      parameterCount += shape.reduce((product, size) => product * size, 1);
+      const elements = shape.reduce((product, size) => product * size, 1);
+      parameterCount += elements;
+      largestTensorElements = Math.max(largestTensorElements, elements);
       bytes += byteLength;
     }
     components.push({
@@ -37,6 +40,7 @@ export async function summarizeModel(
       className: classNameOf(index[name]) ?? COMPONENT_CLASSES[name],
       parameterCount,
       bytes,
+      largestTensorElements,
     });
   }
   const card = await readCard(folder);

@@ -3,12 +3,16 @@ import type {
   EngineInfo,
   GenerateProgress,
   GenerateRequest,
+  HubPlan,
+  HubSource,
   JobOptions,
   LoadProgress,
+  ModelCheck,
   ModelFile,
   ModelSummary,
   Sound,
   StagesApi,
+  StorageReport,
   StudioEngine,
 } from '../protocol';
 import type { BenchmarkProgress, BenchmarkRequest, BenchmarkResult } from '../protocol-benchmark';
@@ -60,7 +64,13 @@ export interface EngineMethods {
   'models.list': Method<[], readonly ModelSummary[]>;
   'models.importFiles': Method<[readonly ModelFile[]], ModelSummary, LoadProgress>;
   'models.use': Method<[string], ModelSummary, LoadProgress>;
+  'models.unload': Method<[], void>;
   'models.remove': Method<[string], void>;
+  'models.verify': Method<[string], ModelCheck, LoadProgress>;
+  'models.inspect': Method<[HubSource], HubPlan>;
+  'models.download': Method<[HubSource], ModelSummary, LoadProgress>;
+  'models.downloads': Method<[], readonly HubPlan[]>;
+  'models.storage': Method<[], StorageReport>;
   generate: Method<[GenerateRequest], readonly Sound[], GenerateProgress>;
   'stages.encodeText': StageMethod<'encodeText'>;
   'stages.predict': StageMethod<'predict'>;
@@ -128,7 +138,13 @@ export function handlersOf(engine: StudioEngine): EngineHandlers {
     'models.list': () => models.list(),
     'models.importFiles': ([files], options) => models.importFiles(files, options),
     'models.use': ([id], options) => models.use(id, options),
+    'models.unload': () => models.unload(),
     'models.remove': ([id]) => models.remove(id),
+    'models.verify': ([id], options) => models.verify(id, options),
+    'models.inspect': ([source]) => models.inspect(source),
+    'models.download': ([source], options) => models.download(source, options),
+    'models.downloads': () => models.downloads(),
+    'models.storage': () => models.storage(),
     generate: ([request], options) => engine.generate(request, options),
     'stages.encodeText': ([prompts]) => stages.encodeText(prompts),
     'stages.predict': ([input]) => stages.predict(input),
@@ -192,7 +208,13 @@ export function engineFrom(invoke: Invoke): StudioEngine {
       list: () => invoke('models.list', []),
       importFiles: (files, options) => invoke('models.importFiles', [files], options),
       use: (id, options) => invoke('models.use', [id], options),
+      unload: () => invoke('models.unload', []),
       remove: (id) => invoke('models.remove', [id]),
+      verify: (id, options) => invoke('models.verify', [id], options),
+      inspect: (source) => invoke('models.inspect', [source]),
+      download: (source, options) => invoke('models.download', [source], options),
+      downloads: () => invoke('models.downloads', []),
+      storage: () => invoke('models.storage', []),
     },
     generate: (request, options) => invoke('generate', [request], options),
     stages: {

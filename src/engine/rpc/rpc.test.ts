@@ -19,7 +19,16 @@ const notCalled = (): Promise<never> => Promise.reject(new Error('not called in 
 const noEngine: StudioEngine = {
   info: notCalled,
   setBackend: notCalled,
-  models: { list: notCalled, importFiles: notCalled, use: notCalled, remove: notCalled },
+  models: {
+    ...{ list: notCalled, importFiles: notCalled, use: notCalled, unload: notCalled, remove: notCalled },
+    ...{
+      verify: notCalled,
+      inspect: notCalled,
+      download: notCalled,
+      downloads: notCalled,
+      storage: notCalled,
+    },
+  },
   generate: notCalled,
   stages: {
     encodeText: notCalled,

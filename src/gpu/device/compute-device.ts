@@ -21,6 +21,8 @@ export interface ComputeDevice {
   readonly adapter: { vendor: string; architecture: string; description: string } | null;
   /** WebGPU features that the device has been given. */
   readonly features: readonly GPUFeatureName[];
+  /** In bytes; null where there is no GPU. */
+  readonly limits: { readonly maxBufferSize: number; readonly maxStorageBufferBindingSize: number } | null;
   /** Threads that compute: 1 when the backend is WebGPU or memory cannot be shared. */
   readonly wasm: { readonly simd: boolean; readonly threads: number };
   /**

@@ -25,6 +25,7 @@ export async function openWasmDevice(platform: Platform, reason: string): Promis
     reason: `${reason} ${opened.threadsReason}`.trim(),
     adapter: null,
     features: [],
+    limits: null,
     wasm: { simd: true, threads: opened.threads },
     lost: new Promise(() => {}),
     memory: () => ({

@@ -80,6 +80,10 @@ export async function openWebGpuDevice(adapter: GPUAdapter, reason: string): Pro
     reason,
     adapter: { vendor, architecture, description },
     features: OPTIONAL_FEATURES.filter((feature) => device.features.has(feature)),
+    limits: {
+      maxBufferSize: device.limits.maxBufferSize,
+      maxStorageBufferBindingSize: device.limits.maxStorageBufferBindingSize,
+    },
     wasm: { simd: true, threads: 1 },
     lost: new Promise((resolve) => {
       // Only our own `dispose` is a planned end; a device destroyed by anything else is as lost as a crashed one.

@@ -1,0 +1,80 @@
+import { InvalidInputError } from '../../common/errors';
+import type { HubFile } from '../../weights/hub';
+
+/** Tango's published repositories leave the tokenizer to transformers, which takes it from here. */
+export const TANGO_TOKENIZER_REPO = 'google/flan-t5-large';
+const TANGO_TOKENIZER_FILES = ['tokenizer.json', 'tokenizer_config.json'];
+
+const TANGO_WEIGHTS = ['pytorch_model_main.bin', 'pytorch_model_vae.bin'];
+const COMPONENTS = ['text_encoder', 'unet', 'vae', 'vocoder'];
+const DOCUMENTS = ['README.md', 'model_index.json'];
+/** In the order in which a folder's weights are looked for. */
+const VARIANTS = ['', '.fp16'];
+const STEMS = ['diffusion_pytorch_model', 'model', 'pytorch_model'];
+const FORMATS = ['safetensors', 'bin'];
+
+export interface ChosenFiles {
+  readonly files: readonly HubFile[];
+  /** Files that another repository has to give. */
+  readonly elsewhere: { readonly repo: string; readonly paths: readonly string[] } | null;
+}
+
+/**
+ * The files of a repository that a model is read from: not its other formats, optimizer states, samples.
+ * @throws InvalidInputError when the repository holds no layout that the studio knows
+ */
+export function chooseFiles(repo: string, listed: readonly HubFile[]): ChosenFiles {
+  const paths = new Set(listed.map(({ path }) => path));
+  const named = (wanted: (path: string) => boolean): readonly HubFile[] =>
+    listed.filter(({ path }) => wanted(path));
+  if (TANGO_WEIGHTS.every((path) => paths.has(path))) {
+    const files = named(
+      (path) => TANGO_WEIGHTS.includes(path) || path === 'README.md' || /^[^/]+\.json$/.test(path),
+    );
+    const tokenizer = paths.has('tokenizer.json');
+    return {
+      files,
+      elsewhere: tokenizer ? null : { repo: TANGO_TOKENIZER_REPO, paths: TANGO_TOKENIZER_FILES },
+    };
+  }
+  if (paths.has('model_index.json')) {
+    const weights = new Set(COMPONENTS.flatMap((component) => weightsOf(component, paths)));
+    const files = named(
+      (path) =>
+        weights.has(path) ||
+        DOCUMENTS.includes(path) ||
+        /^(tokenizer|scheduler)\/[^/]+\.(json|txt|model)$/.test(path) ||
+        COMPONENTS.some((component) => path === `${component}/config.json`),
+    );
+    return { files, elsewhere: null };
+  }
+  throw new InvalidInputError(
+    `${repo} holds no model that the studio reads: a diffusers folder (model_index.json) or Tango's files (${TANGO_WEIGHTS.join(', ')}). It has ${[...paths].slice(0, 8).join(', ') || 'no files'}.`,
+  );
+}
+
+/** One set of a component's weights, the first that `openComponentStateDict` would find. */
+function weightsOf(component: string, paths: ReadonlySet<string>): readonly string[] {
+  for (const variant of VARIANTS) {
+    for (const stem of STEMS) {
+      for (const format of FORMATS) {
+        const single = `${component}/${stem}${variant}.${format}`;
+        if (paths.has(single)) return [single];
+        const index = [
+          `${component}/${stem}.${format}.index${variant}.json`,
+          `${component}/${stem}${variant}.${format}.index.json`,
+        ].find((path) => paths.has(path));
+        if (index === undefined) continue;
+        const shards = [...paths].filter(
+          (path) =>
+            path.startsWith(`${component}/${stem}`) &&
+            path.endsWith(`.${format}`) &&
+            path.includes('-of-') &&
+            path.includes('.fp16') === (variant !== ''),
+        );
+        return [index, ...shards];
+      }
+    }
+  }
+  return [];
+}
