@@ -5,12 +5,12 @@
  * been run, the UNet pass beside its peers in turns. `-- --backends wasm` leaves WebGPU out (minutes on a CPU adapter);
  * `-- --repeats 5` sets how many warm runs a median is taken from.
  */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { countPasses } from '../../bench/counts/run.mjs';
-import { comparePeers } from '../../bench/peers/run.mjs';
+import { comparePeers, exportedModels } from '../../bench/peers/run.mjs';
 import { chromiumArgs, ensureBrowser, ensureDependencies, fail, npx, root } from './lib.mjs';
 
 const args = process.argv.slice(2);
@@ -184,8 +184,7 @@ try {
   rmSync(profile, { recursive: true, force: true });
 }
 result.fullSizePass = countPasses();
-if (existsSync(join(root, 'bench/out/peers/unet.onnx'))) {
-  result.peers = await comparePeers({ backends, rounds: repeats });
-}
+const models = exportedModels();
+if (models.length > 0) result.peers = await comparePeers({ models, backends, rounds: repeats });
 console.log(JSON.stringify(deepRound(result), null, 2));
 process.exit(0);
