@@ -6,6 +6,7 @@ import {
   OutOfMemoryError,
   type StudioError,
 } from '../../common/errors';
+import { allowEnableLines } from '../kernels/common/shader-extensions';
 import { chooseKernels } from '../kernels/self-test';
 import { BufferPool } from './buffer-pool';
 import type { ComputeDevice } from './compute-device';
@@ -50,6 +51,7 @@ export async function requestAdapter(gpu: GPU): Promise<GPUAdapter | null> {
  */
 export async function openWebGpuDevice(adapter: GPUAdapter, reason: string): Promise<ComputeDevice> {
   const device = await requestDevice(adapter);
+  allowEnableLines(device);
   const backend = new WebGPUBackend(device, adapter.info);
   const pool = new BufferPool(device);
   backend.bufferManager = pool;

@@ -2,7 +2,7 @@ import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { expectNoLeak, startBackend } from '../../testing';
-import { type KernelVariant, variantFor } from './common/kernel-variant';
+import { featuresOf, type KernelChoice, variantFor } from './common/kernel-variant';
 import { chooseKernels, type VariantMemory } from './self-test';
 
 const ADAPTERS = [
@@ -11,7 +11,7 @@ const ADAPTERS = [
 ] as GPUAdapterInfo[];
 
 const forgetful: VariantMemory = {
-  get: async (): Promise<KernelVariant | undefined> => undefined,
+  get: async (): Promise<KernelChoice | undefined> => undefined,
   set: async () => {},
 };
 
@@ -20,7 +20,10 @@ describe('the self-test', () => {
 
   it.each(ADAPTERS)('passes for the kernels that $architecture gets, and leaves nothing', async (info) => {
     const backend = tf.backend() as WebGPUBackend;
-    expect(await chooseKernels(backend, info, forgetful)).toBe(variantFor(info));
+    expect(await chooseKernels(backend, info, forgetful)).toEqual({
+      variant: variantFor(info),
+      features: featuresOf(backend.device),
+    });
     await expectNoLeak(async () => void (await chooseKernels(backend, info, forgetful)));
   });
 });

@@ -5,13 +5,13 @@ import { elementCount } from '../../../common/assert';
 import type { Activation } from '../activations/activation';
 import { type Deferred, deferredResults } from '../common/deferred';
 import { runProgram, webGpuBackend } from '../common/gpu-program';
-import { type KernelVariant, kernelVariant } from '../common/kernel-variant';
+import { type KernelChoice, kernelVariant, shaderFeatures } from '../common/kernel-variant';
 import { GroupNormProgram, type GroupNormSizes } from './group-norm-program';
 
 class DeferredNorm implements Deferred {
   constructor(
     private readonly backend: WebGPUBackend,
-    private readonly variant: KernelVariant,
+    private readonly choice: KernelChoice,
     private readonly sizes: GroupNormSizes,
     /** x, scale, shift */
     readonly inputs: readonly tf.TensorInfo[],
@@ -19,12 +19,12 @@ class DeferredNorm implements Deferred {
   ) {}
 
   run(output: tf.TensorInfo): void {
-    const program = new GroupNormProgram(this.variant, this.sizes, this.activation);
+    const program = new GroupNormProgram(this.choice, this.sizes, this.activation);
     runProgram(this.backend, program, this.inputs, output.shape, output);
   }
 
   activated(activation: Activation): DeferredNorm {
-    return new DeferredNorm(this.backend, this.variant, this.sizes, this.inputs, activation);
+    return new DeferredNorm(this.backend, this.choice, this.sizes, this.inputs, activation);
   }
 }
 
@@ -43,7 +43,8 @@ export function deferNorm(
   results.force(x.dataId);
   const [batch, channels] = [x.shape[0]!, x.shape.at(-1)!];
   const sizes = { batch, positions: count / batch / channels, channels, groups, eps };
-  return results.add(x.shape, new DeferredNorm(backend, variant, sizes, [x, scale, shift]));
+  const choice = { variant, features: shaderFeatures(backend) };
+  return results.add(x.shape, new DeferredNorm(backend, choice, sizes, [x, scale, shift]));
 }
 
 /** activation(x) in the norm that x waits for; null when it waits for none that can take it. */

@@ -2,7 +2,7 @@
  * Group norm in one dispatch: a group of an item is summed (the first value taken off, so that E[x^2] - E[x]^2 does
  * not cancel), then read again, normalised, scaled, shifted and activated. Two reads and one write of x.
  *
- * tiles: a workgroup a group, its sums joined in workgroup memory. registers: a thread a group.
+ * tiles: a workgroup a group, its sums joined in workgroup memory (common/join-sums.ts). registers: a thread a group.
  */
 import type { Activation } from '../activations/activation';
 import {
@@ -13,7 +13,9 @@ import {
   type Traffic,
   type UniformData,
 } from '../common/gpu-program';
-import type { KernelVariant } from '../common/kernel-variant';
+import { joinSums } from '../common/join-sums';
+import type { KernelChoice } from '../common/kernel-variant';
+import { enableLines } from '../common/shader-extensions';
 
 export interface GroupNormSizes {
   readonly batch: number;
@@ -38,10 +40,11 @@ export class GroupNormProgram implements CountedProgram {
   readonly traffic: Traffic;
 
   constructor(
-    private readonly variant: KernelVariant,
+    private readonly choice: KernelChoice,
     { batch, positions, channels, groups, eps }: GroupNormSizes,
     private readonly activation: Activation | undefined,
   ) {
+    const { variant, features } = choice;
     const count = batch * positions * channels;
     const norms = batch * groups;
     const threads = THREADS[variant];
@@ -49,7 +52,7 @@ export class GroupNormProgram implements CountedProgram {
     this.workgroupSize = [threads, 1, 1];
     this.dispatch = [variant === 'tiles' ? norms : Math.ceil(norms / threads), 1, 1];
     this.uniformData = [...integers(norms, groups, positions, channels, channels / groups), float(eps)];
-    this.shaderKey = `groupNorm ${variant} ${activation}`;
+    this.shaderKey = `groupNorm ${variant} ${features.subgroups} ${activation}`;
     this.traffic = {
       flops: 8 * count,
       readBytes: 8 * count + 8 * channels * batch,
@@ -60,9 +63,12 @@ export class GroupNormProgram implements CountedProgram {
   }
 
   getUserCode(): string {
-    const step = THREADS[this.variant];
-    const tiles = this.variant === 'tiles';
+    const { variant, features } = this.choice;
+    const step = THREADS[variant];
+    const tiles = variant === 'tiles';
+    const subgroups = tiles && features.subgroups;
     return `
+      ${enableLines({ f16: false, subgroups })}
       ${activationSource(this.activation)}
       ${tiles ? `var<workgroup> partial : array<vec2<f32>, ${step}>;` : ''}
       fn at(first : i32, i : i32) -> i32 {
@@ -85,7 +91,7 @@ export class GroupNormProgram implements CountedProgram {
             sums += vec2<f32>(d, d * d);
           }
         }
-        ${tiles ? joinSums(step) : ''}
+        ${tiles ? joinSums(step, subgroups) : ''}
         if (norm >= uniforms.norms) { return; }
         let mean = sums.x / f32(count);
         let variance = max(sums.y / f32(count) - mean * mean, 0.0);
@@ -98,17 +104,4 @@ export class GroupNormProgram implements CountedProgram {
         }
       }`;
   }
-}
-
-/** The sum of all threads' `sums`, in every thread. */
-export function joinSums(threads: number): string {
-  const halvings: string[] = [];
-  for (let half = threads / 2; half >= 1; half /= 2) {
-    halvings.push(`
-        if (own < ${half}) { partial[own] += partial[own + ${half}]; }
-        workgroupBarrier();`);
-  }
-  return `partial[own] = sums;
-        workgroupBarrier();${halvings.join('')}
-        sums = partial[0];`;
 }

@@ -5,8 +5,9 @@
  * tiles: a workgroup a row, its sums joined in workgroup memory. registers: a thread a row.
  */
 import { type CountedProgram, float, integers, type Traffic, type UniformData } from '../common/gpu-program';
-import type { KernelVariant } from '../common/kernel-variant';
-import { joinSums } from '../group-norm/group-norm-program';
+import { joinSums } from '../common/join-sums';
+import type { KernelChoice } from '../common/kernel-variant';
+import { enableLines } from '../common/shader-extensions';
 
 export interface RowNormOptions {
   readonly eps: number;
@@ -30,12 +31,13 @@ export class RowNormProgram implements CountedProgram {
 
   /** @param width a multiple of four */
   constructor(
-    private readonly variant: KernelVariant,
+    private readonly choice: KernelChoice,
     rows: number,
     width: number,
     private readonly hasShift: boolean,
     private readonly options: RowNormOptions,
   ) {
+    const { variant, features } = choice;
     const threads = THREADS[variant];
     this.variableNames = hasShift ? ['x', 'scale', 'shift'] : ['x', 'scale'];
     this.variableComponents = this.variableNames.map(() => 4);
@@ -43,7 +45,7 @@ export class RowNormProgram implements CountedProgram {
     this.workgroupSize = [threads, 1, 1];
     this.dispatch = [variant === 'tiles' ? rows : Math.ceil(rows / threads), 1, 1];
     this.uniformData = [...integers(rows, width / 4), float(options.eps)];
-    this.shaderKey = `rowNorm ${variant} ${options.centre} ${hasShift}`;
+    this.shaderKey = `rowNorm ${variant} ${features.subgroups} ${options.centre} ${hasShift}`;
     this.traffic = {
       flops: 8 * rows * width,
       readBytes: rows * width * (8 + (hasShift ? 8 : 4)),
@@ -54,10 +56,13 @@ export class RowNormProgram implements CountedProgram {
   }
 
   getUserCode(): string {
-    const tiles = this.variant === 'tiles';
-    const threads = THREADS[this.variant];
+    const { variant, features } = this.choice;
+    const tiles = variant === 'tiles';
+    const subgroups = tiles && features.subgroups;
+    const threads = THREADS[variant];
     const { centre } = this.options;
     return `
+      ${enableLines({ f16: false, subgroups })}
       ${tiles ? `var<workgroup> partial : array<vec2<f32>, ${threads}>;` : ''}
       fn main(index : i32) {
         let row = ${tiles ? `index / ${threads}` : 'index'};
@@ -70,7 +75,7 @@ export class RowNormProgram implements CountedProgram {
           let d = x[first + i] - offset;
           sums += vec2<f32>(dot(d, vec4<f32>(1.0)), dot(d, d));
         }
-        ${tiles ? joinSums(threads) : ''}
+        ${tiles ? joinSums(threads, subgroups) : ''}
         if (row >= uniforms.rows) { return; }
         let count = f32(uniforms.vectors * 4);
         let mean = ${centre ? 'sums.x / count' : '0.0'};

@@ -3,7 +3,7 @@ import { elementCount, matchShape } from '../../../common/assert';
 import type { WeightTensor } from '../../weight-tensor';
 import { defineKernel } from '../common/define-kernel';
 import { runProgram, webGpuBackend } from '../common/gpu-program';
-import { kernelVariant } from '../common/kernel-variant';
+import { kernelVariant, shaderFeatures } from '../common/kernel-variant';
 import { RowNormProgram } from './layer-norm-program';
 
 interface NormInputs {
@@ -43,7 +43,8 @@ const normKernel = defineKernel<NormInputs, NormAttributes>({
     const variant = kernelVariant(backend);
     const width = x.shape.at(-1)!;
     if (variant === 'composed' || width % 4 !== 0 || x.size === 0) return null;
-    const program = new RowNormProgram(variant, x.size / width, width, bias !== undefined, options);
+    const choice = { variant, features: shaderFeatures(backend) };
+    const program = new RowNormProgram(choice, x.size / width, width, bias !== undefined, options);
     return runProgram(backend, program, bias ? [x, weight, bias] : [x, weight], x.shape);
   },
   gradients: (dy, { x, weight }, attributes) => ({

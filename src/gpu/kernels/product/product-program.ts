@@ -5,17 +5,15 @@
  * where the sum is stored.
  *
  * tiles: a workgroup stages 16 inner steps of its rows and columns in workgroup memory (one pass over the operands a
- * tile). registers: a thread owns a tile of rows x columns and reads the operands through the cache.
+ * tile; with shader-f16, halves stay halves there). Few tiles with a long inner axis leave most of a GPU idle: the
+ * channels are split then, each part's sums are stored, and join-program.ts adds them up. registers: a thread owns a
+ * tile of rows x columns and reads the operands through the cache.
  */
-import type { Activation } from '../activations/activation';
-import {
-  activationSource,
-  type CountedProgram,
-  integers,
-  type Traffic,
-  type UniformData,
-} from '../common/gpu-program';
-import type { KernelVariant } from '../common/kernel-variant';
+import { type CountedProgram, integers, type Traffic, type UniformData } from '../common/gpu-program';
+import type { KernelChoice } from '../common/kernel-variant';
+import { enableLines } from '../common/shader-extensions';
+import { epilogueSource, type ProductEpilogue, weightSource } from './product-source';
+import { COLUMN_THREADS, INNER, registersSource, type Tile, tilesSource } from './tile-source';
 
 /** Sizes of the product. All channels are multiples of four. */
 export interface ProductGeometry {
@@ -49,28 +47,17 @@ export function rowsGeometry(rows: number, inChannels: number, outChannels: numb
   };
 }
 
-export interface ProductEpilogue {
-  readonly bias: boolean;
-  readonly activation: Activation | undefined;
-  /** A vector of outChannels is added to every position: of each item, or one for all. */
-  readonly vector: 'each item' | 'all items' | null;
-  readonly residual: boolean;
+export const rowsOf = ({ batch, outSize }: ProductGeometry): number => batch * outSize[0] * outSize[1];
+export const innerOf = ({ taps, inChannels }: ProductGeometry): number => taps[0] * taps[1] * inChannels;
+
+/** Whether an output position is the same position of x: a linear layer, or a 1 x 1 convolution. */
+export function isPointwise({ taps, strides, before, upsample }: ProductGeometry): boolean {
+  return taps[0] * taps[1] === 1 && strides[0] * strides[1] === 1 && before[0] + before[1] === 0 && !upsample;
 }
 
-interface Tile {
-  /** Rows of a workgroup (tiles) or of a thread (registers). */
-  readonly rows: number;
-  /** Columns, in vectors of four. */
-  readonly columns: number;
-  readonly threads: number;
-}
-
-/** Inner steps that a workgroup stages, in vectors of four. */
-const INNER = 4;
-const COLUMN_THREADS = 16;
-
-function tileFor(variant: KernelVariant, rows: number, columnVectors: number): Tile {
-  if (variant === 'registers') return { rows: 4, columns: columnVectors > 1 ? 2 : 1, threads: 16 };
+function tileFor(variant: KernelChoice['variant'], rows: number, columnVectors: number): Tile {
+  if (variant === 'registers')
+    return { rows: Math.min(4, rows), columns: columnVectors > 1 ? 2 : 1, threads: 16 };
   const tile = (height: number): Tile => ({
     rows: height,
     columns: COLUMN_THREADS,
@@ -80,6 +67,26 @@ function tileFor(variant: KernelVariant, rows: number, columnVectors: number): T
     Math.ceil(rows / height) * Math.ceil(columnVectors / COLUMN_THREADS);
   if (groups(128) >= 64) return tile(128);
   return rows > 32 ? tile(64) : tile(32);
+}
+
+/** Below this many workgroups a desktop GPU has multiprocessors without work. */
+const BUSY_GROUPS = 64;
+/** A part shorter than this costs more to store than its time saves. */
+const LEAST_INNER = 1024;
+const MOST_SPLITS = 8;
+
+/** Into how many parts the channels of a product are split: 1 for all but few tiles with a long inner axis. */
+export function splitsFor({ variant }: KernelChoice, geometry: ProductGeometry): number {
+  if (variant !== 'tiles') return 1;
+  const rows = rowsOf(geometry);
+  const vectors = geometry.outChannels / 4;
+  const tile = tileFor(variant, rows, vectors);
+  const groups = Math.ceil(rows / tile.rows) * Math.ceil(vectors / tile.columns);
+  if (groups >= BUSY_GROUPS) return 1;
+  const wanted = Math.ceil((2 * BUSY_GROUPS) / groups);
+  const byInner = Math.floor(innerOf(geometry) / LEAST_INNER);
+  const byChannels = Math.floor(geometry.inChannels / (4 * INNER));
+  return Math.max(1, Math.min(wanted, byInner, byChannels, MOST_SPLITS));
 }
 
 export class ProductProgram implements CountedProgram {
@@ -94,42 +101,37 @@ export class ProductProgram implements CountedProgram {
   readonly uniforms =
     'rows : i32, rowsPerItem : i32, inC : i32, outC : i32, tapsY : i32, tapsX : i32, strideY : i32, strideX : i32, ' +
     'dilationY : i32, dilationX : i32, beforeY : i32, beforeX : i32, inH : i32, inW : i32, outH : i32, outW : i32, ' +
-    'columnTiles : i32,';
+    'columnTiles : i32, tileCount : i32, channelsAPart : i32,';
   readonly uniformData: readonly UniformData[];
   readonly traffic: Traffic;
-  readonly #pointwise: boolean;
   readonly #tile: Tile;
 
+  /** @param epilogue null where the sums of `splits` parts are stored as they are, [splits, rows, columns] */
   constructor(
-    private readonly variant: KernelVariant,
+    private readonly choice: KernelChoice,
     private readonly geometry: ProductGeometry,
     private readonly halves: boolean,
-    private readonly epilogue: ProductEpilogue,
+    private readonly epilogue: ProductEpilogue | null,
+    splits = 1,
   ) {
-    const { batch, inSize, outSize, inChannels, outChannels, taps, strides, dilations, before } = geometry;
-    const rows = batch * outSize[0] * outSize[1];
+    const { outSize, inSize, inChannels, outChannels, taps, strides, dilations, before } = geometry;
+    const { variant, features } = choice;
+    const rows = rowsOf(geometry);
     const columnVectors = outChannels / 4;
     const tile = tileFor(variant, rows, columnVectors);
     this.#tile = tile;
-    this.#pointwise =
-      taps[0] * taps[1] === 1 &&
-      strides[0] * strides[1] === 1 &&
-      before[0] + before[1] === 0 &&
-      !geometry.upsample;
-    const { bias, vector, residual, activation } = epilogue;
-    const optional = [bias && 'bias', vector && 'perItem', residual && 'residual'].filter((name) => !!name);
-    this.variableNames = ['image', 'weight', ...(optional as string[])];
+    const optional = epilogue?.operands ?? [];
+    this.variableNames = ['image', 'weight', ...optional];
     this.variableComponents = [4, halves ? 2 : 4, ...optional.map(() => 4)];
-    this.outputShape = [rows * outChannels];
+    this.outputShape = [splits * rows * outChannels];
     this.workgroupSize = [tile.threads, 1, 1];
     const columnTiles = Math.ceil(columnVectors / tile.columns);
     const rowTiles = Math.ceil(rows / tile.rows);
-    const groups =
-      variant === 'tiles' ? rowTiles * columnTiles : Math.ceil((rowTiles * columnTiles) / tile.threads);
-    this.dispatch = [groups, 1, 1];
+    const tiles = rowTiles * columnTiles;
+    this.dispatch = [variant === 'tiles' ? tiles * splits : Math.ceil(tiles / tile.threads), 1, 1];
     this.uniformData = integers(
       rows,
-      vector === 'each item' ? outSize[0] * outSize[1] : rows,
+      epilogue?.vector === 'each item' ? outSize[0] * outSize[1] : rows,
       inChannels / 4,
       columnVectors,
       ...taps,
@@ -140,17 +142,20 @@ export class ProductProgram implements CountedProgram {
       inSize[1] << geometry.upsample,
       ...outSize,
       columnTiles,
+      tiles,
+      Math.ceil(inChannels / 4 / splits / INNER) * INNER,
     );
-    this.shaderKey = `product ${variant} ${tile.rows} ${tile.columns} ${halves} ${this.#pointwise} ${geometry.upsample} ${activation} ${optional}`;
-    const inner = taps[0] * taps[1] * inChannels;
+    const f16 = halves && features.f16;
+    this.shaderKey = `product ${variant} ${tile.rows} ${tile.columns} ${halves} ${f16} ${isPointwise(geometry)} ${geometry.upsample} ${epilogue?.activation} ${optional} ${epilogue === null}`;
+    const inner = innerOf(geometry);
     this.traffic = {
       flops: 2 * rows * inner * outChannels,
       readBytes:
         rows * inner * 4 * columnTiles +
         inner * outChannels * (halves ? 2 : 4) * rowTiles +
-        (residual ? rows * outChannels * 4 : 0),
-      writeBytes: rows * outChannels * 4,
-      workgroupBytes: variant === 'tiles' ? 16 * INNER * (tile.rows + 4 * tile.columns) : 0,
+        (epilogue?.residual ? rows * outChannels * 4 : 0),
+      writeBytes: splits * rows * outChannels * 4,
+      workgroupBytes: variant === 'tiles' ? 4 * INNER * (4 * tile.rows + (f16 ? 8 : 16) * tile.columns) : 0,
       registerBytes:
         variant === 'tiles'
           ? 16 * ((tile.rows * COLUMN_THREADS) / tile.threads + 8)
@@ -159,27 +164,20 @@ export class ProductProgram implements CountedProgram {
   }
 
   getUserCode(): string {
+    const { variant, features } = this.choice;
+    const f16 = this.halves && features.f16;
+    const pointwise = isPointwise(this.geometry);
     return `
-      ${activationSource(this.epilogue.activation)}
-      fn weightAt(at : i32) -> vec4<f32> {
-        ${this.halves ? 'let w = weight[at]; return vec4<f32>(unpack2x16float(bitcast<u32>(w.x)), unpack2x16float(bitcast<u32>(w.y)));' : 'return weight[at];'}
-      }
-      ${this.#positionSource()}
-      fn finish(row : i32, column : i32, sum : vec4<f32>) {
-        if (row >= uniforms.rows || column >= uniforms.outC) { return; }
-        var value = sum;
-        ${this.epilogue.bias ? 'value += bias[column];' : ''}
-        value = activate(value);
-        ${this.epilogue.vector ? 'value += perItem[row / uniforms.rowsPerItem * uniforms.outC + column];' : ''}
-        ${this.epilogue.residual ? 'value += residual[row * uniforms.outC + column];' : ''}
-        result[row * uniforms.outC + column] = value;
-      }
-      ${this.variant === 'tiles' ? this.#tilesSource() : this.#registersSource()}`;
+      ${enableLines({ f16, subgroups: false })}
+      ${weightSource(this.halves, f16)}
+      ${this.#positionSource(pointwise)}
+      ${this.epilogue ? epilogueSource(this.epilogue) : STORE_PART}
+      ${variant === 'tiles' ? tilesSource(this.#tile, f16, this.epilogue === null) : registersSource(this.#tile, pointwise)}`;
   }
 
   /** Where a row's pixels begin in the image for a tap; negative where the tap meets the padding. */
-  #positionSource(): string {
-    if (this.#pointwise) {
+  #positionSource(pointwise: boolean): string {
+    if (pointwise) {
       return `
       fn origin(row : i32) -> vec3<i32> { return vec3<i32>(row, 0, 0); }
       fn position(at : vec3<i32>, tapY : i32, tapX : i32) -> i32 { return at.x * uniforms.inC; }`;
@@ -201,96 +199,11 @@ export class ProductProgram implements CountedProgram {
         return ((at.x + (y >> ${shift}u)) * (uniforms.inW >> ${shift}u) + (x >> ${shift}u)) * uniforms.inC;
       }`;
   }
-
-  #registersSource(): string {
-    const { rows, columns } = this.#tile;
-    const eachRow = (line: (i: number) => string): string => each(rows, line);
-    const eachColumn = (line: (n: number) => string): string => each(columns, line);
-    const axes = ['x', 'y', 'z', 'w'];
-    return `
-      fn main(index : i32) {
-        let column = index % uniforms.columnTiles * ${columns};
-        let row = index / uniforms.columnTiles * ${rows};
-        if (row >= uniforms.rows) { return; }
-        ${eachColumn((n) => `let c${n} = min(column + ${n}, uniforms.outC - 1);`)}
-        ${eachRow((i) => `let at${i} = origin(min(row + ${i}, uniforms.rows - 1));`)}
-        ${eachRow((i) => eachColumn((n) => `var s${i}_${n} = vec4<f32>(0.0);`))}
-        var w = 0;
-        for (var tapY = 0; tapY < uniforms.tapsY; tapY++) {
-          for (var tapX = 0; tapX < uniforms.tapsX; tapX++) {
-            ${eachRow((i) => `let p${i} = position(at${i}, tapY, tapX);`)}
-            for (var c = 0; c < uniforms.inC; c++) {
-              ${each(4, (k) => `${eachColumn((n) => `let w${k}_${n} = weightAt(w + c${n});`)}w += uniforms.outC;`)}
-              ${eachRow(
-                (i) => `
-              let x${i} = ${this.#pointwise ? `image[p${i} + c]` : `select(vec4<f32>(0.0), image[max(p${i}, 0) + c], p${i} >= 0)`};
-              ${eachColumn((n) => `s${i}_${n} += ${axes.map((axis, k) => `x${i}.${axis} * w${k}_${n}`).join(' + ')};`)}`,
-              )}
-            }
-          }
-        }
-        ${eachRow((i) => eachColumn((n) => `finish(row + ${i}, column + ${n}, s${i}_${n});`))}
-      }`;
-  }
-
-  /** Loop bounds are uniforms and edges are clamped, so that all threads of a group meet at every barrier. */
-  #tilesSource(): string {
-    const { rows, columns, threads } = this.#tile;
-    const ownRows = rows / (threads / COLUMN_THREADS);
-    const imageLoads = (rows * INNER) / threads;
-    const weightLoads = (4 * INNER * columns) / threads;
-    return `
-      var<workgroup> tileX : array<array<vec4<f32>, ${INNER}>, ${rows}>;
-      var<workgroup> tileW : array<array<vec4<f32>, ${columns}>, ${4 * INNER}>;
-      fn main(index : i32) {
-        let group = index / ${threads};
-        let local = i32(localIndex);
-        let column = group % uniforms.columnTiles * ${columns};
-        let row = group / uniforms.columnTiles * ${rows};
-        let tx = local % ${COLUMN_THREADS};
-        let ty = local / ${COLUMN_THREADS} * ${ownRows};
-        let inner = local % ${INNER};
-        ${each(imageLoads, (l) => `let at${l} = origin(min(row + (local + ${l * threads}) / ${INNER}, uniforms.rows - 1));`)}
-        ${each(ownRows, (i) => `var s${i} = vec4<f32>(0.0);`)}
-        for (var tapY = 0; tapY < uniforms.tapsY; tapY++) {
-          for (var tapX = 0; tapX < uniforms.tapsX; tapX++) {
-            ${each(imageLoads, (l) => `let p${l} = position(at${l}, tapY, tapX);`)}
-            let firstWeight = (tapY * uniforms.tapsX + tapX) * uniforms.inC * 4;
-            for (var c = 0; c < uniforms.inC; c += ${INNER}) {
-              ${each(
-                imageLoads,
-                (l) => `
-              var x${l} = vec4<f32>(0.0);
-              if (p${l} >= 0 && c + inner < uniforms.inC) { x${l} = image[p${l} + c + inner]; }
-              tileX[(local + ${l * threads}) / ${INNER}][inner] = x${l};`,
-              )}
-              ${each(
-                weightLoads,
-                (l) => `
-              let k${l} = (local + ${l * threads}) / ${columns};
-              var w${l} = vec4<f32>(0.0);
-              if (c * 4 + k${l} < uniforms.inC * 4 && column + local % ${columns} < uniforms.outC) {
-                w${l} = weightAt((firstWeight + c * 4 + k${l}) * uniforms.outC + column + local % ${columns});
-              }
-              tileW[k${l}][local % ${columns}] = w${l};`,
-              )}
-              workgroupBarrier();
-              for (var k = 0; k < ${INNER}; k++) {
-                let a = tileW[4 * k][tx];
-                let b = tileW[4 * k + 1][tx];
-                let d = tileW[4 * k + 2][tx];
-                let e = tileW[4 * k + 3][tx];
-                ${each(ownRows, (i) => `let v${i} = tileX[ty + ${i}][k]; s${i} += v${i}.x * a + v${i}.y * b + v${i}.z * d + v${i}.w * e;`)}
-              }
-              workgroupBarrier();
-            }
-          }
-        }
-        ${each(ownRows, (i) => `finish(row + ty + ${i}, column + tx, s${i});`)}
-      }`;
-  }
 }
 
-function each(count: number, line: (i: number) => string): string {
-  return Array.from({ length: count }, (_, i) => line(i)).join('\n');
-}
+/** A part's sums, for join-program.ts. */
+const STORE_PART = `
+      fn finish(row : i32, column : i32, sum : vec4<f32>, part : i32) {
+        if (row >= uniforms.rows || column >= uniforms.outC) { return; }
+        result[(part * uniforms.rows + row) * uniforms.outC + column] = sum;
+      }`;

@@ -5,11 +5,14 @@ import { elementCount } from '../../../common/assert';
 import type { Activation } from '../activations/activation';
 import { type Deferred, deferredResults } from '../common/deferred';
 import { runProgram, webGpuBackend } from '../common/gpu-program';
-import { type KernelVariant, kernelVariant } from '../common/kernel-variant';
-import { type ProductGeometry, ProductProgram } from './product-program';
+import { type KernelChoice, kernelVariant, shaderFeatures } from '../common/kernel-variant';
+import { JoinProgram } from './join-program';
+import { type ProductGeometry, ProductProgram, splitsFor } from './product-program';
+import { productEpilogue } from './product-source';
+import { isThin, ThinProductProgram } from './thin-product-program';
 
 interface Product {
-  readonly variant: KernelVariant;
+  readonly choice: KernelChoice;
   readonly geometry: ProductGeometry;
   readonly halves: boolean;
   readonly image: tf.TensorInfo;
@@ -32,13 +35,25 @@ class DeferredProduct implements Deferred {
   }
 
   run(output: tf.TensorInfo): void {
-    const { variant, geometry, halves, bias, activation, vector, residual } = this.product;
-    const program = new ProductProgram(variant, geometry, halves, {
+    const { choice, geometry, halves, image, weight, bias, activation, vector, residual } = this.product;
+    const epilogue = productEpilogue({
       bias: bias !== undefined,
       activation,
       vector: vector?.of ?? null,
       residual: residual !== undefined,
     });
+    const parts = splitsFor(choice, geometry);
+    if (parts > 1 && !isThin(choice, geometry)) {
+      const program = new ProductProgram(choice, geometry, halves, null, parts);
+      const sums = runProgram(this.backend, program, [image, weight], program.outputShape);
+      const operands = [sums, ...this.inputs.slice(2)];
+      runProgram(this.backend, new JoinProgram(geometry, epilogue, parts), operands, output.shape, output);
+      this.backend.disposeData(sums.dataId);
+      return;
+    }
+    const program = isThin(choice, geometry)
+      ? new ThinProductProgram(choice, geometry, halves, epilogue)
+      : new ProductProgram(choice, geometry, halves, epilogue);
     runProgram(this.backend, program, this.inputs, output.shape, output);
   }
 }
@@ -63,7 +78,8 @@ export function deferProduct(
   const results = deferredResults(backend);
   results.force(image.dataId);
   const halves = weight.dtype === 'int32';
-  return results.add(shape, new DeferredProduct(backend, { variant, geometry, halves, image, weight, bias }));
+  const choice = { variant, features: shaderFeatures(backend) };
+  return results.add(shape, new DeferredProduct(backend, { choice, geometry, halves, image, weight, bias }));
 }
 
 function waiting(x: tf.TensorInfo): DeferredProduct | undefined {

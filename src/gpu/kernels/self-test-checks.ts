@@ -1,0 +1,120 @@
+/** What a kernel variant has to compute before it is used: small ops beside plain loops. */
+import * as tf from '@tensorflow/tfjs-core';
+import { float16Bits } from '../../common/float16';
+import { float16WeightTensor, type WeightTensor } from '../weight-tensor';
+import { attention } from './attention/attention';
+import { groupNorm } from './group-norm/group-norm';
+import { layerNorm } from './layer-norm/layer-norm';
+import { linear } from './linear/linear';
+
+const ROWS = 70;
+const WIDTH = 8;
+
+/** Values between -1 and 1 that halves hold exactly. */
+const pattern = (count: number, step: number): Float32Array =>
+  Float32Array.from({ length: count }, (_, i) => (((i * step) % 33) - 16) / 16);
+
+const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+
+/** An op on small numbers, and what plain loops make of them. */
+export interface Check {
+  readonly run: () => tf.Tensor;
+  readonly expected: readonly number[];
+}
+
+const vector = (tensor: tf.Tensor): WeightTensor => ({
+  name: 'self-test',
+  shape: [WIDTH],
+  dtype: 'float32',
+  tensor,
+});
+
+/**
+ * x W + b + x, with W in halves. Few rows and a long inner axis are programs of their own on GPUs.
+ *
+ * @param inside a multiple of four
+ */
+function productCheck(rows: number, inside: number): Check {
+  const [x, w] = [pattern(rows * inside, 7), pattern(inside * WIDTH, 5)];
+  const [b, residual] = [pattern(WIDTH, 3), pattern(rows * WIDTH, 11)];
+  const expected = range(rows * WIDTH).map((at) => {
+    const [row, column] = [Math.floor(at / WIDTH), at % WIDTH];
+    const products = range(inside).map((k) => x[row * inside + k]! * w[k * WIDTH + column]!);
+    return residual[at]! + b[column]! + sum(products);
+  });
+  const run = (): tf.Tensor => {
+    const halves = float16WeightTensor(w.length, (target) => target.set(float16Bits(w)));
+    const weight: WeightTensor = {
+      name: 'self-test',
+      shape: [inside, WIDTH],
+      dtype: 'float16',
+      tensor: halves,
+    };
+    return tf.add(
+      linear(tf.tensor(x, [rows, inside]), weight, vector(tf.tensor(b))),
+      tf.tensor(residual, [rows, WIDTH]),
+    );
+  };
+  return { run, expected };
+}
+
+function groupNormCheck(): Check {
+  const x = pattern(ROWS * WIDTH, 11);
+  const groups = 2;
+  const expected = range(ROWS * WIDTH).map((at) => {
+    const group = Math.floor((at % WIDTH) / (WIDTH / groups));
+    const members = [...x].filter((_, i) => Math.floor((i % WIDTH) / (WIDTH / groups)) === group);
+    const mean = sum(members) / members.length;
+    const variance = sum(members.map((value) => (value - mean) ** 2)) / members.length;
+    return (x[at]! - mean) / Math.sqrt(variance + 1e-5);
+  });
+  const run = (): tf.Tensor =>
+    groupNorm(tf.tensor(x, [1, ROWS, WIDTH]), vector(tf.ones([WIDTH])), vector(tf.zeros([WIDTH])), {
+      groups,
+      eps: 1e-5,
+    });
+  return { run, expected };
+}
+
+function layerNormCheck(): Check {
+  const width = 280; // more vectors than a workgroup has threads
+  const x = pattern(3 * width, 11);
+  const expected = range(3).flatMap((row) => {
+    const values = [...x.slice(row * width, (row + 1) * width)];
+    const mean = sum(values) / width;
+    const variance = sum(values.map((value) => (value - mean) ** 2)) / width;
+    return values.map((value) => (value - mean) / Math.sqrt(variance + 1e-5));
+  });
+  const scale = (tensor: tf.Tensor): WeightTensor => ({ ...vector(tensor), shape: [width] });
+  const run = (): tf.Tensor =>
+    layerNorm(tf.tensor(x, [3, width]), scale(tf.ones([width])), scale(tf.zeros([width])), { eps: 1e-5 });
+  return { run, expected };
+}
+
+function attentionCheck(): Check {
+  const [q, k, v] = [pattern(ROWS * WIDTH, 7), pattern(ROWS * WIDTH, 5), pattern(ROWS * WIDTH, 3)];
+  const expected = range(ROWS).flatMap((row) => {
+    const scores = range(ROWS).map((key) =>
+      sum(range(WIDTH).map((d) => q[row * WIDTH + d]! * k[key * WIDTH + d]!)),
+    );
+    const powers = scores.map((score) => Math.exp(score));
+    return range(WIDTH).map(
+      (d) => sum(powers.map((power, key) => power * v[key * WIDTH + d]!)) / sum(powers),
+    );
+  });
+  const heads = (values: Float32Array): tf.Tensor4D => tf.tensor4d(values, [1, 1, ROWS, WIDTH]);
+  return { run: () => attention(heads(q), heads(k), heads(v), { scale: 1 }), expected };
+}
+
+/** Every program that a variant brings. */
+export function kernelChecks(): readonly Check[] {
+  return [
+    productCheck(ROWS, WIDTH),
+    productCheck(2, 24),
+    productCheck(9, 2048),
+    groupNormCheck(),
+    layerNormCheck(),
+    attentionCheck(),
+  ];
+}
