@@ -29,6 +29,23 @@ export default defineConfig({
         },
       },
       {
+        // The product on half-precision weights, in Node on an adapter that has shader-f16: see src/testing/dawn.ts.
+        test: {
+          name: 'dawn',
+          environment: 'node',
+          include: [
+            'src/gpu/kernels/{linear,conv2d,upsample-conv2d}/*.gpu.test.ts',
+            'src/gpu/kernels/{adapter-features,self-test}.gpu.test.ts',
+          ],
+          setupFiles: ['src/testing/dawn.ts'],
+          testTimeout: 240_000,
+          hookTimeout: 240_000,
+          pool: 'forks',
+          maxWorkers: 2,
+          server: { deps: { inline: [/tfjs-core\/dist\/(?!tf-core)/] } },
+        },
+      },
+      {
         optimizeDeps: {
           include: [
             '@tensorflow/tfjs-core',

@@ -5,13 +5,17 @@ import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect } from 'vitest';
+import { openDevice } from '../gpu/device';
 
 export type TestBackend = 'wasm' | 'webgpu';
 
 const inBrowser = typeof window !== 'undefined';
 
-/** Node runs wasm; the browser runs both, each suite once. */
-const TEST_BACKENDS: readonly TestBackend[] = inBrowser ? ['webgpu', 'wasm'] : ['wasm'];
+/** WebGPU in Node: dawn.ts. It is there for what the browser's adapter cannot run, half precision. */
+export const onDawn = !inBrowser && globalThis.navigator?.gpu !== undefined;
+
+/** Node runs wasm, or WebGPU where Dawn brings it (dawn.ts); the browser runs both, each suite once. */
+const TEST_BACKENDS: readonly TestBackend[] = inBrowser ? ['webgpu', 'wasm'] : onDawn ? ['webgpu'] : ['wasm'];
 
 /**
  * Runs a suite on every backend of the place it runs in. Written once: `x.test.ts` holds the suite (Node), and
@@ -27,6 +31,8 @@ export function forEachBackend(name: string, suite: (backend: TestBackend) => vo
 /** Makes the backend the current one. @throws when there is no adapter or no wasm. */
 export async function startBackend(backend: TestBackend): Promise<void> {
   if (inBrowser && backend === 'wasm') await serveWasmBinaries();
+  // The studio's own device, with the features and limits of the adapter; tfjs would ask for none.
+  if (backend === 'webgpu' && !tf.findBackend('webgpu')) await openDevice('webgpu');
   if (!(await tf.setBackend(backend))) throw new Error(`The backend "${backend}" did not start.`);
   await tf.ready();
   expect(tf.getBackend()).toBe(backend);

@@ -3,12 +3,12 @@ import * as tf from '@tensorflow/tfjs-core';
 import { describe, it } from 'vitest';
 import { elementCount } from '../common/assert';
 import { TorchGenerator } from '../common/random';
-import { type KernelVariant, withVariant } from '../gpu/kernels/common/kernel-variant';
+import { CORE_WGSL, featuresOf, type KernelVariant, withVariant } from '../gpu/kernels/common/kernel-variant';
 import type { WeightTensor } from '../gpu/weight-tensor';
 import { copyToLayout, type ParameterLayout } from '../nn/layout';
 import type { Parameter } from '../nn/parameter';
 import { ParameterRoot } from '../nn/parameter-tree';
-import { expectNoLeak, forEachBackend, type TestBackend } from './backends';
+import { expectNoLeak, forEachBackend, onDawn, type TestBackend } from './backends';
 import { expectClose, type Reference } from './expect-close';
 import type { Fixture } from './fixture';
 import { randomStateDict } from './random-state-dict';
@@ -39,18 +39,31 @@ interface Variant {
   readonly cases?: readonly string[];
   /** The only backend on which it differs. */
   readonly backend?: TestBackend;
+  /** It differs for half-precision weights only. */
+  readonly halvesOnly?: boolean;
 }
+
+const adapter = await globalThis.navigator?.gpu?.requestAdapter();
+/** What shaders can be written with here; adapter-features.gpu.test.ts says what each place has to have. */
+const adapterFeatures = adapter ? featuresOf(adapter) : CORE_WGSL;
 
 /** The forms of an op's WGSL that this adapter does not choose by itself, for `testKernel`. */
 export function gpuVariants(run: Run): Readonly<Record<string, Variant>> {
-  const as = (variant: KernelVariant): Variant => ({
-    run: (...operands) => withVariant(variant, () => run(...operands)),
+  const as = (variant: KernelVariant, features = CORE_WGSL): Variant => ({
+    run: (...operands) => withVariant(variant, () => run(...operands), features),
     backend: 'webgpu',
+    halvesOnly: features.f16,
   });
+  const { f16, subgroups } = adapterFeatures;
   return {
     'in workgroup tiles': as('tiles'),
     'in registers': as('registers'),
     'composed of tfjs ops': as('composed'),
+    ...(subgroups && { 'in workgroup tiles, with subgroups': as('tiles', { f16: false, subgroups }) }),
+    ...(f16 && {
+      'in workgroup tiles, with shader-f16': as('tiles', { f16, subgroups: false }),
+      'in registers, with shader-f16': as('registers', { f16, subgroups: false }),
+    }),
   };
 }
 
@@ -65,12 +78,14 @@ export function testKernel(
   const relativeToRms = fixture.metadata<number>('tolerance');
   forEachBackend(op, (backend) => {
     const here = Object.entries<Variant>({ '': { run }, ...variants }).filter(
-      ([, variant]) => variant.backend === undefined || variant.backend === backend,
+      ([, variant]) =>
+        (variant.backend === undefined || variant.backend === backend) && (!onDawn || variant.halvesOnly),
     );
     describe.each(here)('%s', (_, variant) => {
       const runVariant = variant.run;
       const chosen = cases.filter(({ name }) => variant.cases?.includes(name) ?? true);
-      it.each(chosen)('$name: result', async (kernelCase) => {
+      const whole = variant.halvesOnly ? [] : chosen;
+      it.each(whole)('$name: result', async (kernelCase) => {
         await withCase(kernelCase, 'F32', async ({ inputs, parameters }) => {
           const y = runVariant(inputs, parameters, kernelCase.options);
           await expectSampled(y, kernelCase, fixture.values(`${kernelCase.name}/y`), relativeToRms);
@@ -84,7 +99,7 @@ export function testKernel(
           y.dispose();
         });
       });
-      it.each(chosen.filter(({ every }) => every === 1))('$name: gradients', async (kernelCase) => {
+      it.each(whole.filter(({ every }) => every === 1))('$name: gradients', async (kernelCase) => {
         await withCase(kernelCase, 'F32', (operands) => {
           const trained = Object.values(operands.parameters);
           return expectGradients({ ...operands, trained }, kernelCase, fixture, runVariant, relativeToRms);

@@ -1,10 +1,12 @@
 /**
  * `npm test`: installs everything the tests need (packages, a browser) and runs all of them: lint, import
- * directions, types, the build, Node tests, browser tests on wasm and WebGPU, end-to-end tests.
+ * directions, types, the build, Node tests, the half-precision kernels on Dawn for Node, browser tests on wasm and
+ * WebGPU, end-to-end tests.
  * `npm test -- --only node,e2e` runs some of the stages.
  */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { halfPrecisionAdapter } from './dawn.mjs';
 import { ensureBrowser, ensureDependencies, fail, npx, readJson, root } from './lib.mjs';
 
 const reports = join(root, 'test-results');
@@ -39,6 +41,12 @@ const stages = [
   { name: 'types', command: ['tsc', '--noEmit'] },
   { name: 'build', command: ['vite', 'build', '--logLevel', 'warn'] },
   { name: 'node', command: vitest('node'), count: countVitest('node') },
+  {
+    name: 'dawn',
+    command: vitest('dawn'),
+    count: countVitest('dawn'),
+    cannotRun: () => halfPrecisionAdapter().missing,
+  },
   { name: 'browser', command: vitest('browser'), count: countVitest('browser') },
   {
     name: 'e2e',
@@ -55,10 +63,17 @@ if (unknown?.length) {
 }
 
 const total = { passed: 0, failed: 0 };
+const notRun = [];
 for (const stage of stages) {
   if (only && !only.includes(stage.name)) continue;
   const started = performance.now();
   console.log(`\n── ${stage.name} ──`);
+  const missing = stage.cannotRun?.();
+  if (missing) {
+    notRun.push(`${stage.name} was NOT RUN: ${missing}`);
+    console.log(notRun.at(-1));
+    continue;
+  }
   const code = await npx(stage.command, { env });
   let counted = { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1 };
   if (stage.count) {
@@ -76,5 +91,6 @@ for (const stage of stages) {
   const seconds = ((performance.now() - started) / 1000).toFixed(0);
   console.log(`── ${stage.name}: ${counted.passed} passed, ${counted.failed} failed, ${seconds} s`);
 }
+for (const line of notRun) console.log(`\n${line}`);
 console.log(`\n${total.passed} passed, ${total.failed} failed`);
 process.exit(total.failed === 0 ? 0 : 1);

@@ -18,12 +18,16 @@ const forgetful: VariantMemory = {
 describe('the self-test', () => {
   beforeAll(() => startBackend('webgpu'));
 
-  it.each(ADAPTERS)('passes for the kernels that $architecture gets, and leaves nothing', async (info) => {
+  it.each(ADAPTERS)('passes for the kernels that $architecture gets', async (info) => {
     const backend = tf.backend() as WebGPUBackend;
     expect(await chooseKernels(backend, info, forgetful)).toEqual({
       variant: variantFor(info),
       features: featuresOf(backend.device),
     });
-    await expectNoLeak(async () => void (await chooseKernels(backend, info, forgetful)));
+  });
+
+  it('leaves nothing', async () => {
+    const backend = tf.backend() as WebGPUBackend;
+    await expectNoLeak(async () => void (await chooseKernels(backend, ADAPTERS[0]!, forgetful)));
   });
 });
