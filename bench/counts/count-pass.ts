@@ -4,7 +4,7 @@
  */
 import { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
-import { BufferPool } from '../../src/gpu/device/buffer-pool';
+import { usePool } from '../../src/gpu/device/buffer-pool';
 import { planningDevice, provideWebGpuNames } from '../../src/gpu/planning/planning-device';
 import { type Counts, recordPrograms } from '../../src/gpu/planning/recorder';
 import { parseUNet2DConditionConfig, UNet2DConditionModel } from '../../src/models/unet-2d-condition';
@@ -24,6 +24,8 @@ export interface PassRequest {
 export interface PassCounts extends Counts {
   readonly parameters: number;
   readonly weightBytes: number;
+  /** Of buffers that the pass made: all that the one before left is reused, but for the timestep's embedding. */
+  readonly newBufferBytes: number;
   /** The most that buffers took at once, weights and buffers kept for reuse included. */
   readonly peakBytes: number;
 }
@@ -51,8 +53,7 @@ export async function countPass({
   const device = planningDevice();
   const planned = { vendor: 'planned', architecture: 'planned' } as GPUAdapterInfo;
   const backend = new WebGPUBackend(device, planned);
-  const pool = new BufferPool(device);
-  backend.bufferManager = pool;
+  const pool = usePool(backend);
   const name = 'webgpu';
   if (tf.findBackendFactory(name)) tf.removeBackend(name);
   tf.registerBackend(name, () => backend);
@@ -75,17 +76,33 @@ export async function countPass({
     const mask = unfilled<tf.Rank.R2>(backend, [batch, tokens]);
     const encoder = model.prepareEncoderStates(states, mask);
     const sample = unfilled<tf.Rank.R4>(backend, [batch, ...latentSize, parsed.inChannels]);
+    // As at the end of a step, where a number is read back.
+    const submit = (): void => {
+      backend.ensureCommandEncoderReady();
+      backend.endComputePassEncoder();
+      backend.submitQueue();
+    };
     const pass = (): void => {
       const noise = model.forward(sample, [500], encoder);
       // Whoever reads the result computes it.
       backend.uploadToGPU(noise.dataId);
       noise.dispose();
+      submit();
     };
+    submit();
     pass();
     const recorder = recordPrograms(backend);
+    const created = pool.createdBytes;
     pass();
+    const newBufferBytes = pool.createdBytes - created;
     const counts = recorder.stop();
-    const result = { ...counts, parameters: root.parameterCount, weightBytes, peakBytes: pool.peakBytes };
+    const result = {
+      ...counts,
+      newBufferBytes,
+      parameters: root.parameterCount,
+      weightBytes,
+      peakBytes: pool.peakBytes,
+    };
     encoder.dispose();
     tf.dispose([states, mask, sample]);
     root.dispose();

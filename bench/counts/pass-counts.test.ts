@@ -92,6 +92,10 @@ describe.each(SIZES)("Tango 2's UNet, a batch of two, $seconds s", ({ frames }) 
     expect(pass().ours.peakBytes).toBeLessThanOrEqual(2.6e9);
   });
 
+  it('makes no buffer after the first pass but the upload of the timestep’s embedding', () => {
+    expect(pass().ours.newBufferBytes).toBeLessThanOrEqual(4 * 320);
+  });
+
   it('binds at most 128 MiB at once, so that small adapters can run it', () => {
     expect(pass().ours.largestBindingBytes).toBeLessThanOrEqual(128 * 2 ** 20);
   });

@@ -1,7 +1,11 @@
+import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import { BufferManager } from '@tensorflow/tfjs-backend-webgpu/dist/buffer_manager';
 
-/** Idle bytes kept for reuse: enough for the activations of a step, little beside the weights. */
-const DEFAULT_IDLE_LIMIT_BYTES = 256 * 2 ** 20;
+/**
+ * Idle bytes kept for reuse: as many as a pass of Tango's UNet leaves behind at 10.24 s, so that the next step makes no
+ * buffer (bench/counts), and no more than a third of its weights.
+ */
+const DEFAULT_IDLE_LIMIT_BYTES = 640 * 2 ** 20;
 
 /**
  * GPU buffers of tfjs's backend, kept by exact size and usage for reuse as tfjs's own manager does, which however
@@ -15,6 +19,8 @@ const DEFAULT_IDLE_LIMIT_BYTES = 256 * 2 ** 20;
 export class BufferPool extends BufferManager {
   /** The most bytes that have been allocated at once. */
   peakBytes = 0;
+  /** Bytes of buffers that have been made, not taken from the idle ones. */
+  createdBytes = 0;
   readonly #gpu: GPUDevice;
   readonly #idleLimitBytes: number;
   /** Idle buffers by size and usage; a Set keeps them in the order in which they became idle. */
@@ -39,6 +45,7 @@ export class BufferPool extends BufferManager {
       this.#idleOrder.delete(buffer);
     } else {
       buffer = this.#gpu.createBuffer({ size, usage, mappedAtCreation });
+      this.createdBytes += size;
       this.numBytesAllocated += size;
       this.peakBytes = Math.max(this.peakBytes, this.numBytesAllocated);
     }
@@ -102,6 +109,18 @@ export class BufferPool extends BufferManager {
     buffer.destroy();
     this.numBytesAllocated -= buffer.size;
   }
+}
+
+/** Gives the backend a pool in place of its own buffer manager; the pool shrinks after every submit. */
+export function usePool(backend: WebGPUBackend): BufferPool {
+  const pool = new BufferPool(backend.device);
+  backend.bufferManager = pool;
+  const submitQueue = backend.submitQueue;
+  backend.submitQueue = () => {
+    submitQueue.call(backend);
+    pool.shrink();
+  };
+  return pool;
 }
 
 function keyOf(size: number, usage: GPUBufferUsageFlags): string {
