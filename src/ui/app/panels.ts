@@ -1,4 +1,5 @@
 import type { ComponentType } from 'react';
+import { FineTunePanel } from '../panels/fine-tune/fine-tune-panel';
 import { GeneratePanel } from '../panels/generate/generate-panel';
 import { ModelsPanel } from '../panels/models/models-panel';
 import type { PanelId } from '../stores/view-store';
@@ -12,6 +13,7 @@ export interface Panel {
 /** The studio's panels, in the order of their tabs. Only the one that is shown is mounted: what lasts is in a store. */
 export const panels: readonly Panel[] = [
   { id: 'generate', label: 'Generate', Content: GeneratePanel },
+  { id: 'fine-tune', label: 'Fine-tune', Content: FineTunePanel },
   { id: 'models', label: 'Models', Content: ModelsPanel },
 ];
 

@@ -16,6 +16,8 @@ export interface GenerateSettings {
   /** A locked seed stays as it is; an unlocked one is drawn anew for each generation. */
   readonly seedLocked: boolean;
   readonly takeCount: number;
+  /** A run or an imported adapter; '': the model as it is. */
+  readonly adapterId: string;
 }
 
 export interface SettingsState extends GenerateSettings {
@@ -34,6 +36,7 @@ export const defaultSettings: GenerateSettings = {
   seed: 0,
   seedLocked: false,
   takeCount: GENERATE_DEFAULTS.count,
+  adapterId: '',
 };
 
 /** Settings of the last visit; what is missing or is not what it should be falls back to the default. */

@@ -3,6 +3,7 @@ import { useStore } from 'zustand';
 import type { AppearanceState } from './appearance-store';
 import type { BenchmarkState } from './benchmark-store';
 import type { EngineState } from './engine-store';
+import type { FineTuneState } from './fine-tune-store';
 import type { GenerationState } from './generation-store';
 import type { ModelState } from './model-store';
 import type { PlayerState } from './player-store';
@@ -48,4 +49,8 @@ export function useAppearance<T>(select: (state: AppearanceState) => T): T {
 
 export function useView<T>(select: (state: ViewState) => T): T {
   return useStore(useStudio().view, select);
+}
+
+export function useFineTune<T>(select: (state: FineTuneState) => T): T {
+  return useStore(useStudio().fineTune, select);
 }

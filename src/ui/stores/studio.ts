@@ -5,7 +5,9 @@ import type { BackendChoice } from '../../engine/protocol';
 import { createAppearanceStore } from './appearance-store';
 import { createBenchmarkStore } from './benchmark-store';
 import { createEngineStore } from './engine-store';
+import { createFineTuneStore, type PairSource } from './fine-tune-store';
 import { createGenerationStore } from './generation-store';
+import { keepAwake } from './keep-awake';
 import { createModelStore } from './model-store';
 import { createPlayerStore, type SoundOutput } from './player-store';
 import { createSettingsStore } from './settings-store';
@@ -32,17 +34,23 @@ export interface StudioOptions {
   readonly output: SoundOutput;
   readonly eachFrame: (tick: () => void) => () => void;
   readonly memory?: ReturnType<typeof createEngineMemory>;
+  /** The datasets that runs are made from; none by default. */
+  readonly pairs?: PairSource;
 }
+
+const NO_PAIRS: PairSource = { list: async () => [], pairs: async () => [] };
 
 /** Every store of the page around one engine client. `connect` begins to follow the engine. */
 export function createStudio(client: EngineClient, options: StudioOptions) {
-  const { storage, output, eachFrame, memory = createEngineMemory(storage) } = options;
+  const { storage, output, eachFrame, memory = createEngineMemory(storage), pairs = NO_PAIRS } = options;
   const engine = createEngineStore(client, (backend) => memory.setState({ backend }));
   const models = createModelStore(client, {
     lastModelId: () => memory.getState().modelId,
     onUsed: (modelId) => memory.setState({ modelId }),
   });
   const generations = createGenerationStore(client, () => void engine.getState().refresh());
+
+  const fineTune = createFineTuneStore(client, pairs);
 
   // The model can change without the page's doing: a script, a restarted engine.
   engine.subscribe(({ info }, before) => {
@@ -60,7 +68,9 @@ export function createStudio(client: EngineClient, options: StudioOptions) {
   return {
     appearance: createAppearanceStore(storage),
     benchmark: createBenchmarkStore(client),
+    client,
     engine,
+    fineTune,
     generations,
     models,
     player: createPlayerStore(output, eachFrame),
@@ -68,10 +78,15 @@ export function createStudio(client: EngineClient, options: StudioOptions) {
     view: createViewStore(),
     connect(): () => void {
       if (client.status.state === 'ready') void follow();
-      return client.subscribe((status) => {
+      const sleep = keepAwake(fineTune);
+      const unsubscribe = client.subscribe((status) => {
         engine.setState({ status });
         if (status.state === 'ready') void follow();
       });
+      return () => {
+        sleep();
+        unsubscribe();
+      };
     },
   };
 }

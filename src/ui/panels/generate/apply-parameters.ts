@@ -8,7 +8,15 @@ function apply(
   seed: number,
   takeCount: number,
 ) {
-  const { prompt, negativePrompt, durationSeconds, steps, guidanceScale, scheduler } = request;
+  const {
+    prompt,
+    negativePrompt,
+    durationSeconds,
+    steps,
+    guidanceScale,
+    scheduler,
+    adapterId = '',
+  } = request;
   settings.getState().set({
     prompt,
     negativePrompt,
@@ -18,6 +26,7 @@ function apply(
     scheduler,
     seed,
     takeCount,
+    adapterId,
     // The seed is a part of what made the sound: it must not be drawn anew at the next press.
     seedLocked: true,
   });

@@ -3,6 +3,7 @@ import { useAction } from '../../app/use-action';
 import { Segmented } from '../../components/segmented';
 import { SliderField } from '../../components/slider-field';
 import { useModels, useSettings, useView } from '../../stores/studio-context';
+import { AdapterField } from './adapter-field';
 import styles from './composer.module.css';
 import { GenerateBar } from './generate-bar';
 import { NegativePromptField } from './negative-prompt-field';
@@ -82,6 +83,7 @@ export function Composer() {
           step={0.1}
         />
         <SeedField error={errors.seed} />
+        <AdapterField />
         <NegativePromptField error={errors.negativePrompt} />
       </div>
       <GenerateBar />

@@ -63,5 +63,6 @@ export function toRequest(settings: GenerateSettings, modelId: string): Resolved
     durationSeconds: settings.durationSeconds,
     count: settings.takeCount,
     modelId,
+    ...(settings.adapterId && { adapterId: settings.adapterId }),
   };
 }

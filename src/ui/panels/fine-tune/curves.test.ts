@@ -1,0 +1,85 @@
+import { expect, test } from 'vitest';
+import type { TrainMetrics } from '../../../engine/protocol-training';
+import { charts, curvesOf, smoothed } from './curves';
+import { metricsCsv } from './export-run';
+
+const metrics = [1, 2, 3].map(
+  (step): TrainMetrics => ({
+    step,
+    epoch: 0,
+    phase: step === 1 ? 'sft' : 'dpo',
+    loss: step,
+    learningRate: 1e-4,
+    gradNorm: 1,
+    mseWinner: 0.5,
+    mseLoser: step === 1 ? null : 0.6,
+    refMseWinner: null,
+    refMseLoser: null,
+    implicitAccuracy: null,
+    margin: null,
+    pairs: [],
+    seconds: 30,
+  }),
+);
+const run = { name: 'a run', stepsPerEpoch: 2 };
+
+test('a loss has a curve for each phase, by step, epoch or minutes', () => {
+  const [loss] = charts;
+  const points = (x: 'step' | 'epoch' | 'time') =>
+    curvesOf(loss!, run, { metrics, validations: [] }, { x, smoothing: 0 }).map((curve) => [
+      curve.label,
+      curve.points,
+    ]);
+  expect(points('step')).toEqual([
+    [
+      'DPO',
+      [
+        [2, 2],
+        [3, 3],
+      ],
+    ],
+    ['supervised', [[1, 1]]],
+  ]);
+  expect(points('epoch')[0]).toEqual([
+    'DPO',
+    [
+      [1, 2],
+      [1.5, 3],
+    ],
+  ]);
+  expect(points('time')[0]).toEqual([
+    'DPO',
+    [
+      [1, 2],
+      [1.5, 3],
+    ],
+  ]);
+});
+
+test('smoothing keeps a constant, from its first point on', () => {
+  expect(
+    smoothed(
+      [
+        [1, 4],
+        [2, 4],
+        [3, 4],
+      ],
+      0.9,
+    ).map(([, y]) => y),
+  ).toEqual([4, 4, 4].map((y) => expect.closeTo(y, 12)));
+  expect(
+    smoothed(
+      [
+        [1, 0],
+        [2, 1],
+      ],
+      0.5,
+    )[1]![1],
+  ).toBeCloseTo(2 / 3, 12);
+});
+
+test('CSV has a line for each step, and nothing where there is nothing', () => {
+  const [head, first] = metricsCsv(metrics).split('\n');
+  expect(head).toMatch(/^step,epoch,phase,loss/);
+  expect(first).toBe('1,0,sft,1,,,0.5,,,,0.0001,1,30');
+});

@@ -1,0 +1,104 @@
+import { downloadZip } from 'client-zip';
+import type { StudioEngine } from '../../../engine/protocol';
+import type { TrainHistory, TrainMetrics, TrainRun } from '../../../engine/protocol-training';
+
+export interface ExportFile {
+  readonly name: string;
+  readonly blob: Blob;
+}
+
+export type ExportKind = 'jsonl' | 'csv' | 'peft' | 'diffusers' | 'merged-diffusers' | 'merged-tango';
+
+export const exportLabels: Readonly<Record<ExportKind, string>> = {
+  peft: 'Adapter for PEFT (zip)',
+  diffusers: 'Adapter for diffusers',
+  'merged-diffusers': 'Merged UNet, diffusers’ names',
+  'merged-tango': 'Merged UNet, Tango’s names',
+  jsonl: 'metrics.jsonl',
+  csv: 'metrics.csv',
+};
+
+/** A run as a file. Every one says which run it is of: in its first line, its metadata, or a file beside it. */
+export async function exportRun(
+  train: StudioEngine['train'],
+  run: TrainRun,
+  kind: ExportKind,
+): Promise<ExportFile> {
+  const stem =
+    run.name
+      .replace(/[^\p{L}\p{N}]+/gu, '-')
+      .replace(/^-+|-+$/g, '')
+      .slice(0, 60) || 'run';
+  switch (kind) {
+    case 'jsonl':
+      return { name: `${stem}_metrics.jsonl`, blob: text(metricsJsonl(run, await train.history(run.id))) };
+    case 'csv':
+      return { name: `${stem}_metrics.csv`, blob: text(metricsCsv(await train.metrics(run.id))) };
+    case 'peft': {
+      const files = (await train.exportAdapter(run.id)).filter(({ path }) => path.startsWith('adapter_'));
+      const entries = files.map(({ path, blob }) => ({ name: path, input: blob }));
+      const config = { name: 'run.json', input: JSON.stringify(run, null, 2) };
+      return { name: `${stem}_peft.zip`, blob: await downloadZip([...entries, config]).blob() };
+    }
+    case 'diffusers': {
+      const files = await train.exportAdapter(run.id);
+      const file = files.find(({ path }) => path === 'pytorch_lora_weights.safetensors');
+      return { name: 'pytorch_lora_weights.safetensors', blob: file?.blob ?? new Blob() };
+    }
+    case 'merged-diffusers': {
+      const { blob } = await train.exportMerged(run.id, 'diffusers');
+      return { name: 'diffusion_pytorch_model.safetensors', blob };
+    }
+    case 'merged-tango': {
+      const { path, blob } = await train.exportMerged(run.id, 'tango');
+      return { name: path, blob };
+    }
+  }
+}
+
+/** The run first, then a line for each step and each validation. */
+export function metricsJsonl(run: TrainRun, { metrics, validations }: TrainHistory): string {
+  const lines = [
+    { type: 'run', ...run },
+    ...metrics.map((one) => ({ type: 'step', ...one })),
+    ...validations.map((one) => ({ type: 'validation', ...one })),
+  ];
+  return lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+}
+
+const columns = [
+  'step',
+  'epoch',
+  'phase',
+  'loss',
+  'implicitAccuracy',
+  'margin',
+  'mseWinner',
+  'mseLoser',
+  'refMseWinner',
+  'refMseLoser',
+  'learningRate',
+  'gradNorm',
+  'seconds',
+] as const satisfies readonly (keyof TrainMetrics)[];
+
+export function metricsCsv(metrics: readonly TrainMetrics[]): string {
+  const rows = metrics.map((one) => columns.map((column) => one[column] ?? '').join(','));
+  return `${[columns.join(','), ...rows].join('\n')}\n`;
+}
+
+function text(content: string): Blob {
+  return new Blob([content], { type: 'text/plain' });
+}
+
+/** Blob addresses live until the browser has read them; a minute is ample for a save dialog to begin. */
+const REVOKE_AFTER_MS = 60_000;
+
+export function saveFile({ name, blob }: ExportFile): void {
+  const url = URL.createObjectURL(blob);
+  const link = document.createElement('a');
+  link.href = url;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), REVOKE_AFTER_MS);
+}

@@ -1,0 +1,64 @@
+import { useEffect, useState } from 'react';
+import type { TrainEstimate } from '../../../engine/protocol-training';
+import { ProgressBar } from '../../components/progress-bar';
+import { toFailure } from '../../stores/failure';
+import { useFineTune, useModels, useStudio } from '../../stores/studio-context';
+import styles from './setup-form.module.css';
+
+/** Typing changes a field with every key; the engine is asked when it rests. */
+const REST_MS = 400;
+
+/** What the run will take at most, by part, before it starts. */
+export function MemoryEstimate({ valid }: { readonly valid: boolean }) {
+  const { client } = useStudio();
+  const settings = useFineTune((state) => state.draft.settings);
+  const busy = useFineTune((state) => state.busy);
+  const model = useModels((state) => state.current);
+  const [result, setResult] = useState<TrainEstimate | string | null>(null);
+  useEffect(() => {
+    if (!valid || !model || busy) return;
+    const timer = setTimeout(() => {
+      client.train
+        .estimate(settings, model.maxDurationSeconds, model.id)
+        .then(setResult)
+        .catch((error: unknown) => setResult(toFailure(error).message));
+    }, REST_MS);
+    return () => clearTimeout(timer);
+  }, [client, settings, model, valid, busy]);
+  if (result === null) return null;
+  if (typeof result === 'string') return <p className={styles.note}>{result}</p>;
+  const { parts, totalBytes, limitBytes, parameterCount, advice } = result;
+  return (
+    <section className={styles.estimate} aria-label="Memory">
+      <p className={styles.estimateTop}>
+        <span>Memory, at most</span>
+        <span>
+          {size(totalBytes)}
+          {limitBytes !== null && ` of ${size(limitBytes)}`}
+        </span>
+      </p>
+      {limitBytes !== null && (
+        <ProgressBar label="Memory of the run" fraction={Math.min(totalBytes / limitBytes, 1)} />
+      )}
+      <ul>
+        {parts.map(({ label, bytes }) => (
+          <li key={label} className={styles.part}>
+            <span>{label}</span>
+            <span>{size(bytes)}</span>
+          </li>
+        ))}
+      </ul>
+      <p>
+        For clips of {model?.maxDurationSeconds ?? 10.24} s; {parameterCount.toLocaleString('en')} trained
+        parameters.
+      </p>
+      {advice.map((line) => (
+        <p key={line}>{line}</p>
+      ))}
+    </section>
+  );
+}
+
+function size(bytes: number): string {
+  return bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${Math.max(1, Math.round(bytes / 1e6))} MB`;
+}
