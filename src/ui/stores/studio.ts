@@ -34,15 +34,18 @@ export interface StudioOptions {
   readonly output: SoundOutput;
   readonly eachFrame: (tick: () => void) => () => void;
   readonly memory?: ReturnType<typeof createEngineMemory>;
-  /** The datasets that runs are made from; none by default. */
+  /** The datasets that runs are made from; the engine's preference datasets by default. */
   readonly pairs?: PairSource;
 }
 
-const NO_PAIRS: PairSource = { list: async () => [], pairs: async () => [] };
-
 /** Every store of the page around one engine client. `connect` begins to follow the engine. */
 export function createStudio(client: EngineClient, options: StudioOptions) {
-  const { storage, output, eachFrame, memory = createEngineMemory(storage), pairs = NO_PAIRS } = options;
+  const { storage, output, eachFrame, memory = createEngineMemory(storage) } = options;
+  const { preferences } = client;
+  const pairs = options.pairs ?? {
+    list: () => preferences.datasets(),
+    pairs: (id) => preferences.pairs(id),
+  };
   const engine = createEngineStore(client, (backend) => memory.setState({ backend }));
   const models = createModelStore(client, {
     lastModelId: () => memory.getState().modelId,
