@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { InvalidInputError, JobCancelledError } from '../../common/errors';
+import * as tf from '@tensorflow/tfjs-core';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { InvalidInputError, JobCancelledError, NonFiniteError } from '../../common/errors';
 import { expectClose, forEachBackend, tinyTango } from '../../testing';
 import type { TensorData } from '../tensor-layout';
 import { type MelSpectrogram, TangoPipeline, type TangoStage } from './tango-pipeline';
@@ -113,6 +114,32 @@ forEachBackend('TangoPipeline', () => {
     await expect(pipeline.run({ ...requestOf('ddim'), latents })).rejects.toThrow(
       /Denoising step 1 of 10 \(timestep 901\)/,
     );
+  });
+
+  it.each([
+    ['textEncoder', /^The text encoder gave NaN or infinity/],
+    ['unet', /^Denoising step 1 of 10 .* gave NaN or infinity/],
+    ['vae', /^The autoencoder’s decoder gave NaN or infinity/],
+    ['vocoder', /^The vocoder gave NaN or infinity/],
+  ] as const)('stops when %s gives NaN, and names the stage', async (part, message) => {
+    const { parts } = pipeline as unknown as {
+      parts: Record<typeof part, { model: Record<'forward' | 'decode', (...args: unknown[]) => tf.Tensor> }>;
+    };
+    const { model } = parts[part];
+    const method = part === 'vae' ? 'decode' : 'forward';
+    const compute = model[method].bind(model);
+    const broken = vi
+      .spyOn(model, method)
+      .mockImplementation((...args) => tf.tidy(() => tf.mul(compute(...args), Number.NaN)));
+    const before = tf.memory().numTensors;
+    try {
+      const job = pipeline.run(requestOf('ddim'));
+      await expect(job).rejects.toBeInstanceOf(NonFiniteError);
+      await expect(job).rejects.toThrow(message);
+    } finally {
+      broken.mockRestore();
+    }
+    expect(tf.memory().numTensors).toBe(before);
   });
 
   it.each([
