@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type { WasmKernels } from '../../wasm-kernels/wasm-kernels';
 import { defineKernel } from '../common/define-kernel';
 import { onWasm } from '../common/mat-mul';
 import { activateOnGpu } from './activate-on-gpu';
@@ -22,19 +23,27 @@ function defineActivation<Attributes extends object>(
   const kernel = defineKernel<ActivationInputs, Attributes>({
     name,
     forward: ({ x }, attributes) => forward(x, attributes),
+    ...(fused === 'silu' || fused === 'gelu'
+      ? { onWasm: (kernels, { x }) => activateOnWasm(kernels, x, fused) }
+      : {}),
     ...(fused ? { onWebGpu: ({ x }) => activateOnGpu(x, fused) } : {}),
     gradients: (dy, { x }, attributes) => ({ x: () => tf.mul(dy, derivative(x, attributes)) }),
   });
   return <T extends tf.Tensor>(x: T, attributes: Attributes) => kernel({ x }, attributes) as T;
 }
 
+/** In one pass, eight thousand values a unit. */
+function activateOnWasm(kernels: WasmKernels, x: tf.Tensor, activation: 'silu' | 'gelu'): tf.TensorInfo {
+  const y = kernels.output(x.shape);
+  const operands = [kernels.address(x), kernels.address(y), x.size, activation === 'silu' ? 0 : 1];
+  kernels.run('activation', Math.ceil(x.size / 8192), operands);
+  return y;
+}
+
 const siluKernel = defineActivation(
   'Silu',
   (x) => tf.mul(x, tf.sigmoid(x)),
-  (x) => {
-    const gate = tf.sigmoid(x);
-    return tf.mul(gate, tf.add(tf.mul(x, tf.sub(1, gate)), 1));
-  },
+  (x) => siluDerivative(x),
   'silu',
 );
 
@@ -44,6 +53,12 @@ const geluKernel = defineActivation(
   (x) => geluDerivative(x),
   'gelu',
 );
+
+/** s(x) (1 + x (1 - s(x))), s the sigmoid. */
+export function siluDerivative(x: tf.Tensor): tf.Tensor {
+  const gate = tf.sigmoid(x);
+  return tf.mul(gate, tf.add(tf.mul(x, tf.sub(1, gate)), 1));
+}
 
 /** Phi(x) + x phi(x). */
 export function geluDerivative(x: tf.Tensor): tf.Tensor {

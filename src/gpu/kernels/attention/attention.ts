@@ -9,6 +9,7 @@ import { defineKernel } from '../common/define-kernel';
 import { matMul, onWasm, swapLastAxes } from '../common/mat-mul';
 import { type AttentionBlock, attentionBlocks, blockOf, joinBlocks, sumBlocks } from './attention-blocks';
 import { deferAttention } from './attention-on-gpu';
+import { attentionOnWasm } from './attention-on-wasm';
 
 export interface AttentionOptions {
   /** The scores' factor; 1 / sqrt(D) in diffusers, 1 in T5. */
@@ -76,6 +77,8 @@ const attentionKernel = defineKernel<AttentionInputs, AttentionAttributes>({
       matMul(probabilities(operands, block), blockOf(inputs.v, block, 'keys')),
     );
   },
+  onWasm: (kernels, { q, k, v, bias }, { scale, maxScoresBytes }) =>
+    maxScoresBytes === undefined ? attentionOnWasm(kernels, q, k, v, bias, scale) : null,
   // A bound on the scores is for compositions, which have a matrix of them.
   onWebGpu: ({ q, k, v, bias }, { scale, maxScoresBytes }) =>
     maxScoresBytes === undefined ? deferAttention(q, k, v, bias, scale) : null,

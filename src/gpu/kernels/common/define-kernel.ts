@@ -4,6 +4,7 @@
  * differentiated (a `tf.customGrad` would compute all of them, such as the weight gradients of a frozen model).
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { type WasmKernels, wasmKernels } from '../../wasm-kernels/wasm-kernels';
 
 /** Named tensor inputs; the optional ones may be left out. */
 export type KernelInputs = Readonly<Record<string, tf.Tensor | undefined>>;
@@ -14,6 +15,8 @@ export interface KernelDefinition<Inputs extends KernelInputs, Attributes extend
   forward(inputs: Inputs, attributes: Attributes): tf.Tensor;
   /** On WebGPU, tried before `forward`: a WGSL program's result, or null where the program does not apply. */
   onWebGpu?(inputs: Inputs, attributes: Attributes): tf.TensorInfo | null;
+  /** On wasm, tried before `forward`: the result of a kernel of the studio's own, or null where it does not apply. */
+  onWasm?(kernels: WasmKernels, inputs: Inputs, attributes: Attributes): tf.TensorInfo | null;
   /** For each input, a function that gives its gradient from the result's; each runs in a tidy of its own. */
   gradients(
     dy: tf.Tensor,
@@ -53,7 +56,7 @@ export function defineKernel<Inputs extends KernelInputs, Attributes extends obj
 function register<Inputs extends KernelInputs, Attributes extends object>(
   kernelName: string,
   inputNames: readonly string[],
-  { forward, onWebGpu, gradients }: KernelDefinition<Inputs, Attributes>,
+  { forward, onWebGpu, onWasm, gradients }: KernelDefinition<Inputs, Attributes>,
 ): void {
   for (const backendName of BACKENDS) {
     tf.registerKernel({
@@ -61,8 +64,11 @@ function register<Inputs extends KernelInputs, Attributes extends object>(
       backendName,
       kernelFunc: ({ inputs, attrs }) => {
         const attributes = attrs as unknown as Attributes;
-        const fused = backendName === 'webgpu' ? onWebGpu?.(inputs as Inputs, attributes) : null;
-        return fused ?? tf.tidy(() => forward(inputs as Inputs, attributes));
+        const kernels = onWasm && backendName === 'wasm' ? wasmKernels() : null;
+        const own = kernels
+          ? onWasm?.(kernels, inputs as Inputs, attributes)
+          : backendName === 'webgpu' && onWebGpu?.(inputs as Inputs, attributes);
+        return own || tf.tidy(() => forward(inputs as Inputs, attributes));
       },
     });
   }

@@ -9,6 +9,7 @@ import { requireTrainable, type WeightFormat, weightFormat, weightValues } from 
 import { deferProduct } from '../product/product';
 import { filterGradient, inputGradient } from './convolution-gradients';
 import { type ConvolutionGeometry, convolve, productGeometry } from './convolve';
+import { convolveOnWasm } from './convolve-on-wasm';
 
 interface ConvolutionInputs {
   readonly x: tf.Tensor; // [B, H, W, Cin]
@@ -28,6 +29,8 @@ const convolutionKernel = defineKernel<ConvolutionInputs, ConvolutionAttributes>
   name: 'Convolution',
   forward: ({ x, weight, bias }, attributes) =>
     convolve(x as tf.Tensor4D, filterOf(weight, attributes), bias, attributes),
+  onWasm: (kernels, { x, weight, bias }, attributes) =>
+    convolveOnWasm(kernels, x, weight, bias, productGeometry(x.shape, attributes)),
   onWebGpu: ({ x, weight, bias }, attributes) => {
     const geometry = productGeometry(x.shape, attributes);
     const shape = [geometry.batch, ...geometry.outSize, geometry.outChannels];

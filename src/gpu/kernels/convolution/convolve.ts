@@ -1,7 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { wasmKernels } from '../../wasm-kernels/wasm-kernels';
 import { onWasm } from '../common/mat-mul';
 import { deferProduct } from '../product/product';
 import type { ProductGeometry } from '../product/product-program';
+import { convolveOnWasm } from './convolve-on-wasm';
 
 /** Of the rows and of the columns of an image. */
 export type Pair<T> = readonly [T, T];
@@ -45,8 +47,13 @@ export function convolve(
   bias: tf.Tensor | undefined,
   { strides, dilations, padding }: Omit<ConvolutionGeometry, 'filterShape'>,
 ): tf.Tensor4D {
+  const geometry = productGeometry(x.shape, { filterShape: filter.shape, strides, dilations, padding });
+  const kernels = wasmKernels();
+  if (kernels) {
+    const y = convolveOnWasm(kernels, x, filter, bias, geometry);
+    return tf.engine().makeTensorFromTensorInfo(y) as tf.Tensor4D;
+  }
   if (!onWasm()) {
-    const geometry = productGeometry(x.shape, { filterShape: filter.shape, strides, dilations, padding });
     const shape = [geometry.batch, ...geometry.outSize, geometry.outChannels];
     const product = deferProduct(x, filter, bias, geometry, shape);
     if (product) return tf.engine().makeTensorFromTensorInfo(product) as tf.Tensor4D;

@@ -27,6 +27,14 @@ const gegluKernel = defineKernel<GegluInputs, Record<string, never>>({
     const [value, gate] = halves(x);
     return tf.mul(value, tf.mul(gate, normalCdf(gate)));
   },
+  onWasm: (kernels, { x }) => {
+    const width = x.shape.at(-1)! / 2;
+    if (width % 4 !== 0) return null;
+    const rows = x.size / 2 / width;
+    const y = kernels.output([...x.shape.slice(0, -1), width]);
+    kernels.run('geglu', Math.ceil(rows / 16), [kernels.address(x), kernels.address(y), rows, width]);
+    return y;
+  },
   onWebGpu: ({ x }) => {
     const backend = webGpuBackend();
     const width = x.shape.at(-1)! / 2;

@@ -1,11 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { elementCount, matchShape } from '../../../common/assert';
 import { InvalidInputError } from '../../../common/errors';
+import { wasmKernels } from '../../wasm-kernels/wasm-kernels';
 import type { WeightTensor } from '../../weight-tensor';
-import { type Activation, activate } from '../activations/activations';
+import { type Activation, activate, silu, siluDerivative } from '../activations/activations';
 import { defineKernel } from '../common/define-kernel';
 import { onWasm } from '../common/mat-mul';
 import { deferNorm } from './group-norm-on-gpu';
+import { groupNormOnWasm } from './group-norm-on-wasm';
 
 export interface GroupNormOptions {
   readonly groups: number;
@@ -23,6 +25,8 @@ interface GroupNormInputs {
 interface GroupNormAttributes {
   readonly groups: number;
   readonly eps: number;
+  /** SiLU behind the norm, in the same pass. */
+  readonly silu: boolean;
 }
 
 /**
@@ -78,7 +82,7 @@ function asVector(x: tf.Tensor): tf.Tensor {
 /** Mean removed before squaring: E[x^2] - E[x]^2 would cancel where the mean is large against the deviation. */
 function standardise(
   x: tf.Tensor,
-  { groups, eps }: GroupNormAttributes,
+  { groups, eps }: Pick<GroupNormAttributes, 'groups' | 'eps'>,
 ): { centred: tf.Tensor; inverseDeviation: tf.Tensor } {
   const mean = groupMean(x, groups); // [B, 1, C]
   const oneItem = onWasm() && x.shape[0] === 1;
@@ -92,29 +96,43 @@ function asPositions(x: tf.Tensor): tf.Tensor {
   return tf.reshape(x, [x.shape[0]!, elementCount(x.shape.slice(1, -1)), x.shape.at(-1)!]);
 }
 
+function normalise({ x, weight, bias }: GroupNormInputs, attributes: GroupNormAttributes): tf.Tensor {
+  const { centred, inverseDeviation } = standardise(asPositions(x), attributes);
+  const scale = tf.mul(inverseDeviation, weight); // [B, 1, C]
+  return tf.reshape(scaleAndShift(centred, scale, bias), x.shape);
+}
+
+/** The gradient before the activation, [B, P, C]. */
+function beforeSilu(dy: tf.Tensor, inputs: GroupNormInputs, attributes: GroupNormAttributes): tf.Tensor {
+  const dNormed = attributes.silu ? tf.mul(dy, siluDerivative(normalise(inputs, attributes))) : dy;
+  return asPositions(dNormed);
+}
+
 const groupNormKernel = defineKernel<GroupNormInputs, GroupNormAttributes>({
   name: 'GroupNorm',
-  forward: ({ x, weight, bias }, attributes) => {
-    const { centred, inverseDeviation } = standardise(asPositions(x), attributes);
-    const scale = tf.mul(inverseDeviation, weight); // [B, 1, C]
-    return tf.reshape(scaleAndShift(centred, scale, bias), x.shape);
+  forward: (inputs, attributes) => {
+    const y = normalise(inputs, attributes);
+    return attributes.silu ? silu(y) : y;
   },
+  onWasm: (kernels, { x, weight, bias }, attributes) => groupNormOnWasm(kernels, x, weight, bias, attributes),
   onWebGpu: ({ x, weight, bias }, attributes) => deferNorm(x, weight, bias, attributes),
-  gradients: (dy, { x, weight }, attributes) => ({
+  gradients: (dy, { x, weight, bias }, attributes) => ({
     x: () => {
+      const dNormed = beforeSilu(dy, { x, weight, bias }, attributes);
       const { centred, inverseDeviation } = standardise(asPositions(x), attributes);
       const normal = tf.mul(centred, inverseDeviation);
-      const dNormal = tf.mul(asPositions(dy), weight);
+      const dNormal = tf.mul(dNormed, weight);
       const alongMean = groupMean(dNormal, attributes.groups);
       const alongNormal = groupMean(tf.mul(dNormal, normal), attributes.groups);
       const inner = tf.sub(tf.sub(dNormal, alongMean), tf.mul(normal, alongNormal));
       return tf.reshape(tf.mul(inner, inverseDeviation), x.shape);
     },
     weight: () => {
+      const dNormed = beforeSilu(dy, { x, weight, bias }, attributes);
       const { centred, inverseDeviation } = standardise(asPositions(x), attributes);
-      return tf.sum(tf.mul(asPositions(dy), tf.mul(centred, inverseDeviation)), [0, 1]);
+      return tf.sum(tf.mul(dNormed, tf.mul(centred, inverseDeviation)), [0, 1]);
     },
-    bias: () => tf.sum(asPositions(dy), [0, 1]),
+    bias: () => tf.sum(beforeSilu(dy, { x, weight, bias }, attributes), [0, 1]),
   }),
 });
 
@@ -140,7 +158,8 @@ export function groupNorm<T extends tf.Tensor>(
     );
   }
   return tf.tidy(() => {
-    const y = groupNormKernel({ x, weight: weight.tensor, bias: bias.tensor }, { groups, eps });
-    return activate(y, activation) as T;
+    const fused = activation === 'silu' && wasmKernels() !== null; // on WebGPU `activate` takes a waiting norm over
+    const y = groupNormKernel({ x, weight: weight.tensor, bias: bias.tensor }, { groups, eps, silu: fused });
+    return (fused ? y : activate(y, activation)) as T;
   });
 }

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { elementCount, matchShape } from '../../../common/assert';
+import { float } from '../../wasm-kernels/wasm-kernels';
 import type { WeightTensor } from '../../weight-tensor';
 import { defineKernel } from '../common/define-kernel';
 import { runProgram, webGpuBackend } from '../common/gpu-program';
@@ -37,6 +38,15 @@ const normKernel = defineKernel<NormInputs, NormAttributes>({
     const [centred, inverseDeviation] = standardise(x, attributes);
     const scaled = tf.mul(tf.mul(centred, inverseDeviation), weight);
     return bias ? tf.add(scaled, bias) : scaled;
+  },
+  onWasm: (kernels, { x, weight, bias }, { eps, centre }) => {
+    const width = x.shape.at(-1)!;
+    if (width % 4 !== 0) return null;
+    const rows = x.size / width;
+    const y = kernels.output(x.shape);
+    const operands = [x, weight, bias, y].map((tensor) => kernels.address(tensor));
+    kernels.run('rowNorm', Math.ceil(rows / 16), [...operands, rows, width, Number(centre), float(eps)]);
+    return y;
   },
   onWebGpu: ({ x, weight, bias }, options) => {
     const backend = webGpuBackend();

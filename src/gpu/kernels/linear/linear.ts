@@ -5,6 +5,7 @@ import { type Activation, activate } from '../activations/activations';
 import { defineKernel } from '../common/define-kernel';
 import { matMul } from '../common/mat-mul';
 import { requireTrainable, type WeightFormat, weightFormat, weightValues } from '../common/weight-values';
+import { linearOnWasm } from '../convolution/convolve-on-wasm';
 import { deferProduct } from '../product/product';
 import { rowsGeometry } from '../product/product-program';
 
@@ -28,6 +29,8 @@ const linearKernel = defineKernel<LinearInputs, { readonly weight: WeightFormat 
     const rows = tf.fused.matMul({ a: asRows(x), b, ...(bias ? { bias } : {}) }); // [M, out]
     return tf.reshape(rows, [...x.shape.slice(0, -1), b.shape[1]]);
   },
+  onWasm: (kernels, { x, weight, bias }, { weight: { shape } }) =>
+    linearOnWasm(kernels, x, weight, bias, shape as [number, number]),
   onWebGpu: ({ x, weight, bias }, { weight: { shape } }) => {
     const [inChannels, outChannels] = shape as [number, number];
     const leading = x.shape.slice(0, -1);

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { matchShape } from '../../../common/assert';
+import { wasmKernels } from '../../wasm-kernels/wasm-kernels';
 import type { WeightTensor } from '../../weight-tensor';
 import { defineKernel } from '../common/define-kernel';
 import { onWasm } from '../common/mat-mul';
@@ -7,6 +8,7 @@ import { requireTrainable, type WeightFormat, weightFormat, weightValues } from 
 import { conv2d } from '../conv2d/conv2d';
 import { filterGradient, inputGradient } from '../convolution/convolution-gradients';
 import { type ConvolutionGeometry, convolve } from '../convolution/convolve';
+import { upsampleConvolveOnWasm } from '../convolution/convolve-on-wasm';
 import { deferProduct } from '../product/product';
 import type { ProductGeometry } from '../product/product-program';
 import { upsampleNearest2x } from '../upsample-nearest/upsample-nearest';
@@ -32,6 +34,8 @@ const upsampleConv2dKernel = defineKernel<UpsampleConv2dInputs, UpsampleConv2dAt
   name: 'UpsampleConv2d',
   forward: ({ x, weight, bias }, attributes) =>
     fourPhases(x as tf.Tensor4D, weightValues({ ...attributes.weight, tensor: weight }), bias),
+  onWasm: (kernels, { x, weight, bias }, attributes) =>
+    upsampleConvolveOnWasm(kernels, x, weight, bias, attributes.weight.shape[3]!),
   onWebGpu: ({ x, weight, bias }, attributes) => {
     const [batch, H, W, inChannels] = x.shape as [number, number, number, number];
     const outChannels = attributes.weight.shape[3]!;
@@ -131,7 +135,7 @@ export function upsampleConv2d(
 ): tf.Tensor4D {
   matchShape(`upsampleConv2d ${weight.name}: weight`, weight.shape, [3, 3, 'Cin', 'Cout']);
   matchShape(`upsampleConv2d ${weight.name}: x`, x.shape, ['B', 'H', 'W', weight.shape[2]!]);
-  if (onWasm() && x.shape[1] * x.shape[2] < minPositions) {
+  if (onWasm() && !wasmKernels() && x.shape[1] * x.shape[2] < minPositions) {
     return tf.tidy(() => conv2d(upsampleNearest2x(x), weight, bias, { padding: 1 }));
   }
   const inputs = { x, weight: weight.tensor, bias: bias?.tensor };

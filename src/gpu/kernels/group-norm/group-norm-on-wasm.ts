@@ -1,0 +1,41 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import { float, type WasmKernels } from '../../wasm-kernels/wasm-kernels';
+
+/** Channels of a unit, at least: a line of the cache. */
+const SPAN_CHANNELS = 16;
+
+/** The channels of a unit: whole groups that divide the channels. */
+function spanOf(channels: number, groupWidth: number): number {
+  for (let span = groupWidth; span < channels; span += groupWidth) {
+    if (span >= SPAN_CHANNELS && channels % span === 0) return span;
+  }
+  return channels;
+}
+
+/**
+ * Group norm, and SiLU behind it, by the studio's own kernel (wasm-kernels/assembly/norms.ts).
+ *
+ * @param x [B, ..., C]
+ * @returns null where a group is not made of vectors of four channels
+ */
+export function groupNormOnWasm(
+  kernels: WasmKernels,
+  x: tf.Tensor,
+  weight: tf.Tensor,
+  bias: tf.Tensor,
+  { groups, eps, silu }: { readonly groups: number; readonly eps: number; readonly silu: boolean },
+): tf.TensorInfo | null {
+  const batch = x.shape[0]!;
+  const channels = x.shape.at(-1)!;
+  const width = channels / groups;
+  if (width % 4 !== 0 || x.size === 0) return null;
+  const span = spanOf(channels, width);
+  const y = kernels.output(x.shape);
+  const operands = [x, weight, bias, y].map((tensor) => kernels.address(tensor));
+  const positions = x.size / batch / channels;
+  kernels.run('groupNorm', (batch * channels) / span, [
+    ...operands,
+    ...[positions, channels, width, span, Number(silu), float(eps)],
+  ]);
+  return y;
+}

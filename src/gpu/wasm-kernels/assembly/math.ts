@@ -1,0 +1,83 @@
+/** Arithmetic on four values at a time that the kernels share. */
+
+/** a * b + c: fused where the engine has relaxed SIMD (one instruction on processors with FMA), else two roundings. */
+// @ts-ignore: decorator
+@inline
+export function multiplyAdd(a: v128, b: v128, c: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
+  return f32x4.add(f32x4.mul(a, b), c);
+}
+
+// @ts-ignore: decorator
+@inline
+export function splat(value: f32): v128 {
+  return f32x4.splat(value);
+}
+
+/** The sum of the four lanes. */
+// @ts-ignore: decorator
+@inline
+export function sumOf(v: v128): f32 {
+  return (
+    f32x4.extract_lane(v, 0) + f32x4.extract_lane(v, 1) + (f32x4.extract_lane(v, 2) + f32x4.extract_lane(v, 3))
+  );
+}
+
+// @ts-ignore: decorator
+@inline
+export function maxOf(v: v128): f32 {
+  return max(
+    max(f32x4.extract_lane(v, 0), f32x4.extract_lane(v, 1)),
+    max(f32x4.extract_lane(v, 2), f32x4.extract_lane(v, 3)),
+  );
+}
+
+/**
+ * e^x to 2 units in the last place: 2^n e^r with |r| <= ln 2 / 2, e^r by its Taylor series of degree 6 (error 1e-8).
+ * Below -87.3 the result is the smallest normal number; NaN stays NaN (min and max of wasm hand it on).
+ */
+// @ts-ignore: decorator
+@inline
+export function exp(x: v128): v128 {
+  const bounded = f32x4.max(f32x4.min(x, splat(88.3762)), splat(-87.3));
+  const n = f32x4.nearest(f32x4.mul(bounded, splat(1.44269504)));
+  // ln 2 in two parts, so that n ln 2 is exact in the first.
+  const r = f32x4.sub(f32x4.sub(bounded, f32x4.mul(n, splat(0.693359375))), f32x4.mul(n, splat(-2.12194440e-4)));
+  let p = splat(1.3888889e-3);
+  p = multiplyAdd(p, r, splat(8.3333333e-3));
+  p = multiplyAdd(p, r, splat(4.1666667e-2));
+  p = multiplyAdd(p, r, splat(1.6666667e-1));
+  p = multiplyAdd(p, r, splat(0.5));
+  p = multiplyAdd(p, r, splat(1));
+  p = multiplyAdd(p, r, splat(1));
+  const exponent = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23);
+  return f32x4.mul(p, exponent);
+}
+
+/** 1 / (1 + e^-x). */
+// @ts-ignore: decorator
+@inline
+export function sigmoid(x: v128): v128 {
+  return f32x4.div(splat(1), f32x4.add(splat(1), exp(f32x4.neg(x))));
+}
+
+// @ts-ignore: decorator
+@inline
+export function silu(x: v128): v128 {
+  return f32x4.mul(x, sigmoid(x));
+}
+
+/** x Phi(x), Phi as a sigmoid of a polynomial: the fit of kernels/activations/normal-cdf.ts. */
+// @ts-ignore: decorator
+@inline
+export function gelu(x: v128): v128 {
+  const square = f32x4.mul(x, x);
+  let p = splat(3.6278503289145526e-9);
+  p = multiplyAdd(p, square, splat(-2.675662099803359e-7));
+  p = multiplyAdd(p, square, splat(7.948138465811256e-6));
+  p = multiplyAdd(p, square, splat(-1.1054675102433842e-4));
+  p = multiplyAdd(p, square, splat(-6.60534779471394e-5));
+  p = multiplyAdd(p, square, splat(0.07266829833619867));
+  p = multiplyAdd(p, square, splat(1.5957685367834293));
+  return f32x4.mul(x, sigmoid(f32x4.mul(x, p)));
+}

@@ -1,0 +1,139 @@
+import { multiplyAdd, silu, splat, sumOf } from './math';
+
+/**
+ * Group norm of x [B, P, C], with or without SiLU behind it: three passes over a span of channels of one item, the
+ * mean, the squares around it (E[x^2] - E[x]^2 would cancel), the result.
+ *
+ * args: x, weight, bias, y, P, C, group width and span (channels; multiples of four), silu (0 or 1), eps, and a vector
+ * [B or 1, C] that is added to x before (0: none) with its stride between items in bytes. Units: B * C / span.
+ */
+export function groupNorm(args: usize, unit: i32): void {
+  const positions = load<i32>(args, 16);
+  const channels = load<i32>(args, 20);
+  const groupWidth = load<i32>(args, 24);
+  const span = load<i32>(args, 28);
+  const spans = channels / span;
+  const item = unit / spans;
+  const first = (unit % spans) * span;
+  const rowBytes = (<usize>channels) << 2;
+  const start = (<usize>item) * (<usize>positions) * rowBytes;
+  for (let group = first; group < first + span; group += groupWidth) {
+    normaliseGroup(args, start, group, positions, groupWidth, rowBytes);
+  }
+}
+
+function normaliseGroup(
+  args: usize, start: usize, firstChannel: i32, positions: i32, width: i32, rowBytes: usize,
+): void {
+  const offset = start + ((<usize>firstChannel) << 2);
+  const x = load<usize>(args, 0) + offset;
+  const y = load<usize>(args, 12) + offset;
+  const weight = load<usize>(args, 4) + ((<usize>firstChannel) << 2);
+  const bias = load<usize>(args, 8) + ((<usize>firstChannel) << 2);
+  const withSilu = load<i32>(args, 32) != 0;
+  const count = <f32>(positions * width);
+
+  let sum = splat(0);
+  for (let c = 0; c < width; c += 4) sum = f32x4.add(sum, columnSum(x + ((<usize>c) << 2), positions, rowBytes));
+  const mean = splat(sumOf(sum) / count);
+  let squares = splat(0);
+  for (let c = 0; c < width; c += 4) {
+    squares = f32x4.add(squares, columnSquares(x + ((<usize>c) << 2), positions, rowBytes, mean));
+  }
+  const inverse = splat(<f32>1 / sqrt<f32>(sumOf(squares) / count + load<f32>(args, 36)));
+  for (let c = 0; c < width; c += 4) {
+    const at = (<usize>c) << 2;
+    const scale = f32x4.mul(v128.load(weight + at), inverse);
+    const shift = v128.load(bias + at);
+    let from = x + at;
+    let to = y + at;
+    if (withSilu) {
+      for (let p = 0; p < positions; p += 1) {
+        v128.store(to, silu(multiplyAdd(f32x4.sub(v128.load(from), mean), scale, shift)));
+        from += rowBytes;
+        to += rowBytes;
+      }
+    } else {
+      for (let p = 0; p < positions; p += 1) {
+        v128.store(to, multiplyAdd(f32x4.sub(v128.load(from), mean), scale, shift));
+        from += rowBytes;
+        to += rowBytes;
+      }
+    }
+  }
+}
+
+/** Four channels summed over positions, in four sums so that additions do not wait for each other. */
+function columnSum(from: usize, positions: i32, rowBytes: usize): v128 {
+  let s0 = splat(0), s1 = splat(0), s2 = splat(0), s3 = splat(0);
+  let p = 0;
+  for (; p + 4 <= positions; p += 4) {
+    s0 = f32x4.add(s0, v128.load(from));
+    s1 = f32x4.add(s1, v128.load(from + rowBytes));
+    s2 = f32x4.add(s2, v128.load(from + 2 * rowBytes));
+    s3 = f32x4.add(s3, v128.load(from + 3 * rowBytes));
+    from += 4 * rowBytes;
+  }
+  for (; p < positions; p += 1) {
+    s0 = f32x4.add(s0, v128.load(from));
+    from += rowBytes;
+  }
+  return f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3));
+}
+
+function columnSquares(from: usize, positions: i32, rowBytes: usize, mean: v128): v128 {
+  let s0 = splat(0), s1 = splat(0);
+  let p = 0;
+  for (; p + 2 <= positions; p += 2) {
+    const d0 = f32x4.sub(v128.load(from), mean);
+    const d1 = f32x4.sub(v128.load(from + rowBytes), mean);
+    s0 = multiplyAdd(d0, d0, s0);
+    s1 = multiplyAdd(d1, d1, s1);
+    from += 2 * rowBytes;
+  }
+  if (p < positions) {
+    const d = f32x4.sub(v128.load(from), mean);
+    s0 = multiplyAdd(d, d, s0);
+  }
+  return f32x4.add(s0, s1);
+}
+
+/** Rows in one unit. */
+const UNIT_ROWS: i32 = 16;
+
+/**
+ * Layer norm, or RMS norm, of rows of `width` values (a multiple of four).
+ *
+ * args: x, weight, bias (0: none), y, rows, width, centre (0: RMS norm), eps. Units: blocks of 16 rows.
+ */
+export function rowNorm(args: usize, unit: i32): void {
+  const weight = load<usize>(args, 4);
+  const bias = load<usize>(args, 8);
+  const width = load<i32>(args, 20);
+  const centre = load<i32>(args, 24) != 0;
+  const eps = load<f32>(args, 28);
+  const bytes = (<usize>width) << 2;
+  const begin = unit * UNIT_ROWS;
+  const end = min(load<i32>(args, 16), begin + UNIT_ROWS);
+  for (let row = begin; row < end; row += 1) {
+    const x = load<usize>(args, 0) + (<usize>row) * bytes;
+    const y = load<usize>(args, 12) + (<usize>row) * bytes;
+    let mean = splat(0);
+    if (centre) {
+      let sum = splat(0);
+      for (let i: usize = 0; i < bytes; i += 16) sum = f32x4.add(sum, v128.load(x + i));
+      mean = splat(sumOf(sum) / <f32>width);
+    }
+    let squares = splat(0);
+    for (let i: usize = 0; i < bytes; i += 16) {
+      const d = f32x4.sub(v128.load(x + i), mean);
+      squares = multiplyAdd(d, d, squares);
+    }
+    const inverse = splat(<f32>1 / sqrt<f32>(sumOf(squares) / <f32>width + eps));
+    for (let i: usize = 0; i < bytes; i += 16) {
+      const normal = f32x4.mul(f32x4.sub(v128.load(x + i), mean), inverse);
+      const shift = bias ? v128.load(bias + i) : splat(0);
+      v128.store(y + i, multiplyAdd(normal, v128.load(weight + i), shift));
+    }
+  }
+}

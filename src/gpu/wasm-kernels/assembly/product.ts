@@ -1,0 +1,168 @@
+import { multiplyAdd } from './math';
+
+/** Rows of a tile. With eight columns that is 12 accumulators: what 16 vector registers hold beside the operands. */
+export const TILE_ROWS: i32 = 6;
+/** Columns of a tile, and of a panel of packed weights. */
+export const TILE_COLUMNS: i32 = 8;
+const TILE_BYTES: usize = 32; // a row of a tile
+
+/**
+ * Adds to a 6 x 8 tile the product of six rows of `depth` values with a [depth, 8] panel.
+ *
+ * @param tile 6 x 8 sums
+ * @param b the panel's first row; the next ones follow every `bStride` bytes
+ */
+export function accumulate(
+  tile: usize, a0: usize, a1: usize, a2: usize, a3: usize, a4: usize, a5: usize,
+  depth: i32, b: usize, bStride: usize,
+): void {
+  let c00 = v128.load(tile, 0), c01 = v128.load(tile, 16);
+  let c10 = v128.load(tile, 32), c11 = v128.load(tile, 48);
+  let c20 = v128.load(tile, 64), c21 = v128.load(tile, 80);
+  let c30 = v128.load(tile, 96), c31 = v128.load(tile, 112);
+  let c40 = v128.load(tile, 128), c41 = v128.load(tile, 144);
+  let c50 = v128.load(tile, 160), c51 = v128.load(tile, 176);
+  for (let k = 0; k < depth; k += 1) {
+    const b0 = v128.load(b, 0);
+    const b1 = v128.load(b, 16);
+    let a = v128.load32_splat(a0);
+    c00 = multiplyAdd(a, b0, c00);
+    c01 = multiplyAdd(a, b1, c01);
+    a = v128.load32_splat(a1);
+    c10 = multiplyAdd(a, b0, c10);
+    c11 = multiplyAdd(a, b1, c11);
+    a = v128.load32_splat(a2);
+    c20 = multiplyAdd(a, b0, c20);
+    c21 = multiplyAdd(a, b1, c21);
+    a = v128.load32_splat(a3);
+    c30 = multiplyAdd(a, b0, c30);
+    c31 = multiplyAdd(a, b1, c31);
+    a = v128.load32_splat(a4);
+    c40 = multiplyAdd(a, b0, c40);
+    c41 = multiplyAdd(a, b1, c41);
+    a = v128.load32_splat(a5);
+    c50 = multiplyAdd(a, b0, c50);
+    c51 = multiplyAdd(a, b1, c51);
+    a0 += 4;
+    a1 += 4;
+    a2 += 4;
+    a3 += 4;
+    a4 += 4;
+    a5 += 4;
+    b += bStride;
+  }
+  v128.store(tile, c00, 0);
+  v128.store(tile, c01, 16);
+  v128.store(tile, c10, 32);
+  v128.store(tile, c11, 48);
+  v128.store(tile, c20, 64);
+  v128.store(tile, c21, 80);
+  v128.store(tile, c30, 96);
+  v128.store(tile, c31, 112);
+  v128.store(tile, c40, 128);
+  v128.store(tile, c41, 144);
+  v128.store(tile, c50, 160);
+  v128.store(tile, c51, 176);
+}
+
+/** Sets the six rows of a tile to the first `columns` of the values at `values`, or to zero where that is 0. */
+export function fillTile(tile: usize, values: usize, columns: i32): void {
+  let left = f32x4.splat(0);
+  let right = f32x4.splat(0);
+  if (values) {
+    if (columns >= TILE_COLUMNS) {
+      left = v128.load(values, 0);
+      right = v128.load(values, 16);
+    } else {
+      v128.store(tile, left, 0);
+      v128.store(tile, right, 16);
+      memory.copy(tile, values, columns << 2);
+      left = v128.load(tile, 0);
+      right = v128.load(tile, 16);
+    }
+  }
+  for (let row: usize = 0; row < 6; row += 1) {
+    v128.store(tile + row * TILE_BYTES, left, 0);
+    v128.store(tile + row * TILE_BYTES, right, 16);
+  }
+}
+
+/** Stores the first `columns` of a row of a tile. */
+export function storeRow(tile: usize, row: i32, columns: i32, out: usize): void {
+  const from = tile + (<usize>row) * TILE_BYTES;
+  if (columns >= TILE_COLUMNS) {
+    v128.store(out, v128.load(from, 0), 0);
+    v128.store(out, v128.load(from, 16), 16);
+  } else {
+    memory.copy(out, from, columns << 2);
+  }
+}
+
+/**
+ * Weights [depth, columns] as panels of eight columns, each [depth, 8], the last one filled up with zeros.
+ *
+ * args: weights, panels, depth, columns. Units: panels.
+ */
+export function packWeights(args: usize, unit: i32): void {
+  const depth = load<i32>(args, 8);
+  const columns = load<i32>(args, 12);
+  const first = unit * TILE_COLUMNS;
+  const width = min(TILE_COLUMNS, columns - first);
+  let from = load<usize>(args, 0) + ((<usize>first) << 2);
+  let to = load<usize>(args, 4) + (<usize>unit) * (<usize>depth) * TILE_BYTES;
+  for (let k = 0; k < depth; k += 1) {
+    if (width >= TILE_COLUMNS) {
+      v128.store(to, v128.load(from, 0), 0);
+      v128.store(to, v128.load(from, 16), 16);
+    } else {
+      v128.store(to, f32x4.splat(0), 0);
+      v128.store(to, f32x4.splat(0), 16);
+      memory.copy(to, from, width << 2);
+    }
+    from += (<usize>columns) << 2;
+    to += TILE_BYTES;
+  }
+}
+
+/**
+ * The filter [3, 3, Cin, Cout] of a convolution behind a nearest-neighbour upsampling by two, as the packed filters of its
+ * four phases, [2, 2, Cin, Cout] each: taps that meet the same pixel are added up. Of an even row or column the taps
+ * are (a, b + c), of an odd one (a + b, c).
+ *
+ * args: weights, panels, Cin, Cout. Units: 4 phases * panels.
+ */
+export function packPhases(args: usize, unit: i32): void {
+  const weights = load<usize>(args, 0);
+  const inChannels = load<i32>(args, 8);
+  const outChannels = load<i32>(args, 12);
+  const panels = (outChannels + TILE_COLUMNS - 1) / TILE_COLUMNS;
+  const phase = unit / panels;
+  const oddRow = phase >> 1;
+  const oddColumn = phase & 1;
+  const first = (unit % panels) * TILE_COLUMNS;
+  const width = min(TILE_COLUMNS, outChannels - first);
+  let to = load<usize>(args, 4) + (<usize>unit) * (<usize>(4 * inChannels)) * TILE_BYTES;
+  for (let i = 0; i < 2; i += 1) {
+    const rowBegin = i == 0 ? 0 : 1 + oddRow;
+    const rowEnd = i == 0 ? 1 + oddRow : 3;
+    for (let j = 0; j < 2; j += 1) {
+      const columnBegin = j == 0 ? 0 : 1 + oddColumn;
+      const columnEnd = j == 0 ? 1 + oddColumn : 3;
+      for (let c = 0; c < inChannels; c += 1) {
+        for (let n = 0; n < TILE_COLUMNS; n += 1) {
+          let sum: f32 = 0;
+          if (n < width) {
+            for (let row = rowBegin; row < rowEnd; row += 1) {
+              for (let column = columnBegin; column < columnEnd; column += 1) {
+                const tap = (row * 3 + column) * inChannels + c;
+                sum += load<f32>(weights + ((<usize>(tap * outChannels + first + n)) << 2));
+              }
+            }
+          }
+          store<f32>(to + ((<usize>n) << 2), sum);
+        }
+        to += TILE_BYTES;
+      }
+    }
+  }
+}
