@@ -1,6 +1,8 @@
 import { BackendWasm, getThreadsCount, setThreadsCount } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { BackendUnavailableError, OutOfMemoryError } from '../../common/errors';
+import { startKernelThreads } from '../wasm-kernels/kernel-threads';
+import { wasmKernels } from '../wasm-kernels/wasm-kernels';
 import type { ComputeDevice } from './compute-device';
 import type { Platform } from './platform';
 import { loadWasmModule, MAX_THREADS, type WasmModule } from './wasm-module';
@@ -93,7 +95,10 @@ async function openInBrowser(platform: Platform): Promise<OpenedBackend> {
   if (tf.findBackendFactory('wasm')) tf.removeBackend('wasm');
   tf.registerBackend('wasm', () => backend);
   await tf.setBackend('wasm');
-  return { backend, threads: Math.max(1, getThreadsCount()), threadsReason, onDispose: () => {} };
+  const threads = Math.max(1, getThreadsCount());
+  const kernels = threads > 1 ? wasmKernels() : null;
+  const endThreads = kernels ? startKernelThreads(kernels, threads - 1) : () => {};
+  return { backend, threads, threadsReason, onDispose: endThreads };
 }
 
 /**

@@ -21,11 +21,14 @@ interface GlueModule {
 }
 export type WasmModule = BackendWasm['wasm'] & GlueModule;
 type ModuleFactory = typeof threadedGlue;
+type GlueConfig = Parameters<ModuleFactory>[0] & { readonly wasmMemory?: WebAssembly.Memory };
 /** Wraps a C function: its name, what it returns, what it takes. */
 type CWrap = (name: string, returns: 'number' | null, takes: 'number'[]) => (...values: number[]) => number;
 
 /** Threads that the glue starts and XNNPACK can have; the number is compiled into it. */
 export const MAX_THREADS = 8;
+/** What tfjs's threaded glue would make itself, 16 MiB that may grow to 4 GiB: made here, the kernels can share it. */
+const THREADED_MEMORY = { initial: 256, maximum: 65_536, shared: true };
 /** Workers load in well under a second; if they have not by now, something keeps them from starting. */
 const THREADS_TIMEOUT_MS = 10_000;
 
@@ -59,12 +62,15 @@ async function loadThreaded(threads: number): Promise<WasmModule> {
     timer = setTimeout(() => reject(new Error(message)), THREADS_TIMEOUT_MS);
   });
   const restoreCores = reportCores(2 * threads);
+  const wasmMemory = new WebAssembly.Memory(THREADED_MEMORY);
   const loaded = create(threadedGlue, {
+    wasmMemory,
     mainScriptUrlOrBlob: absolute(threadedGlueUrl),
     locateFile: (path) => absolute(path.endsWith('.wasm') ? threadedWasmUrl : threadWorkerUrl),
   });
   try {
-    return await Promise.race([loaded, late]);
+    const module = await Promise.race([loaded, late]);
+    return Object.assign(module, { wasmMemory });
   } finally {
     restoreCores();
     clearTimeout(timer);
@@ -83,7 +89,7 @@ function reportCores(cores: number): () => void {
   };
 }
 
-function create(factory: ModuleFactory, config: Parameters<ModuleFactory>[0]): Promise<WasmModule> {
+function create(factory: ModuleFactory, config: GlueConfig): Promise<WasmModule> {
   return new Promise((resolve, reject) => {
     const onAbort = (reason: string): void =>
       reject(new Error(`the WebAssembly module could not be loaded: ${reason}`));

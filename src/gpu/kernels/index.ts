@@ -1,5 +1,6 @@
 /** The seam between models and backends: every heavy op of the model code, on wasm and on WebGPU. */
 import './common/fused-sum';
+import './common/wasm-shapes';
 import './common/wasm-slice';
 
 export {

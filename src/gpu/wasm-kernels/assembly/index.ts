@@ -18,7 +18,7 @@ const KERNEL: usize = 12;
 const ARGUMENTS: usize = 16;
 
 /** Rounds that a thread looks for a new job before it sleeps: about the time between two jobs of a pass. */
-const SPINS: i32 = 20000;
+const SPINS: i32 = 100000;
 
 /**
  * Does units of the job until none is left. Taking a unit is one atomic step on a word that counts down to zero, so that a
