@@ -2,12 +2,14 @@ import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import {
   attention,
+  conv2d,
   convTranspose1d,
   geglu,
   groupNorm,
   layerNorm,
   leakyRelu,
   linear,
+  silu,
   upsampleConv2d,
 } from '../../src/gpu/kernels';
 import type { WeightTensor } from '../../src/gpu/weight-tensor';
@@ -61,6 +63,29 @@ function linearPair(rows: number, inside: number, outside: number): Pair {
     case: `[2, ${rows / 2}, ${inside}] to ${outside}`,
     ours: () => linear(x, w),
     stock: () => tf.matMul(x, w.tensor),
+  };
+}
+
+function convPair(H: number, W: number, C: number): Pair {
+  const x = normal<tf.Rank.R4>(2, H, W, C);
+  const w = weight(3, 3, C, C);
+  const b = weight(C);
+  return {
+    kernel: 'conv2d',
+    case: `[2, ${H}, ${W}, ${C}], 3 x 3`,
+    ours: () => conv2d(x, w, b, { padding: 1 }),
+    stock: () =>
+      tf.fused.conv2d({ x, filter: w.tensor as tf.Tensor4D, bias: b.tensor, strides: 1, pad: 'same' }),
+  };
+}
+
+function siluPair(H: number, W: number, C: number): Pair {
+  const x = normal<tf.Rank.R4>(2, H, W, C);
+  return {
+    kernel: 'silu',
+    case: `[2, ${H}, ${W}, ${C}]`,
+    ours: () => silu(x),
+    stock: () => tf.tidy(() => tf.mul(x, tf.sigmoid(x))),
   };
 }
 
@@ -195,6 +220,9 @@ export async function benchKernels(filter: string): Promise<{ backend: string; k
   const pairs: readonly (() => Pair)[] = [
     () => linearPair(1024, 64, 64),
     () => linearPair(256, 128, 1024),
+    () => convPair(64, 8, 64),
+    () => convPair(32, 4, 128),
+    () => siluPair(64, 8, 64),
     () => attentionPair(4, 128, 128, 32),
     () => attentionPair(4, 512, 512, 32),
     () => attentionPair(4, 128, 16, 32),

@@ -1,6 +1,8 @@
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, describe, expect, it } from 'vitest';
+import { conv2d } from '../kernels';
+import { wasmKernels } from '../wasm-kernels/wasm-kernels';
 import { type ComputeDevice, currentPlatform, openDevice } from '.';
 
 const platform = currentPlatform();
@@ -44,7 +46,41 @@ describe('the WebAssembly device', () => {
     expect(single.reason).toMatch(/One thread only.*COOP and COEP/);
     expect(await convolve()).toEqual(values);
   });
+
+  it("shares the work of the studio's own kernels between threads", async () => {
+    const threaded = await open('wasm', platform);
+    expect(threaded.wasm.threads).toBeGreaterThan(1);
+    const { own, largestError } = await convolveByOwnKernel();
+    expect(largestError).toBeLessThan(1e-4);
+    threaded.dispose();
+    opened.pop();
+
+    await open('wasm', { ...platform, hasSharedMemory: false });
+    expect((await convolveByOwnKernel()).own).toEqual(own);
+  });
 });
+
+/** A convolution by the studio's own kernel, many times, so that threads join in the middle of jobs. */
+async function convolveByOwnKernel(): Promise<{ own: Float32Array; largestError: number }> {
+  expect(wasmKernels()).not.toBeNull();
+  const x = tf.reshape(tf.linspace(-1, 1, 64 * 8 * 32), [1, 64, 8, 32]) as tf.Tensor4D;
+  const filter = tf.reshape(tf.linspace(-0.1, 0.2, 9 * 32 * 40), [3, 3, 32, 40]) as tf.Tensor4D;
+  const weight = { name: 'weight', shape: filter.shape, dtype: 'float32' as const, tensor: filter };
+  const expected = await tf.conv2d(x, filter, 1, 'same').data<'float32'>();
+  const rms = Math.sqrt(expected.reduce((sum, value) => sum + value * value, 0) / expected.length);
+  let own = new Float32Array();
+  let largestError = 0;
+  for (let i = 0; i < 50; i += 1) {
+    const y = conv2d(x, weight, null, { padding: 1 });
+    own = (await y.data()) as Float32Array<ArrayBuffer>;
+    y.dispose();
+    own.forEach((value, at) => {
+      largestError = Math.max(largestError, Math.abs(value - expected[at]!) / rms);
+    });
+  }
+  tf.dispose([x, filter]);
+  return { own, largestError };
+}
 
 describe('the WebGPU device', () => {
   it('has the limits and features of its adapter', async () => {
