@@ -36,6 +36,7 @@ export default defineConfig({
           include: [
             'src/gpu/kernels/{linear,conv2d,upsample-conv2d}/*.gpu.test.ts',
             'src/gpu/kernels/{adapter-features,self-test}.gpu.test.ts',
+            'src/diffusion/pipelines/compile-ahead.gpu.test.ts',
           ],
           setupFiles: ['src/testing/dawn.ts'],
           testTimeout: 240_000,

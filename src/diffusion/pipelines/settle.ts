@@ -13,8 +13,7 @@ export async function settle(
   what: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  // NaN and infinity times zero are NaN, and NaN stays through a sum.
-  const probe = tf.tidy(() => tf.sum(tf.mul(tensor, 0)));
+  const probe = finiteProbe(tensor);
   try {
     const [sum] = await probe.data();
     await new Promise((resolve) => setTimeout(resolve));
@@ -23,6 +22,11 @@ export async function settle(
   } finally {
     probe.dispose();
   }
+}
+
+/** Zero where every value is finite: NaN and infinity times zero are NaN, and NaN stays through a sum. */
+export function finiteProbe(tensor: tf.Tensor): tf.Scalar {
+  return tf.tidy(() => tf.sum<tf.Scalar>(tf.mul(tensor, 0)));
 }
 
 /** @throws JobCancelledError */

@@ -27,7 +27,7 @@ import type {
 } from '../protocol';
 import type { BenchmarkProgress, BenchmarkRequest, BenchmarkResult } from '../protocol-benchmark';
 import type { ClapApi } from '../protocol-clap';
-import { BUNDLED_MODEL_ID } from '../protocol-limits';
+import { BUNDLED_MODEL_ID, GENERATE_DEFAULTS } from '../protocol-limits';
 import type { PreferencesApi } from '../protocol-preferences';
 import type { TrainApi } from '../protocol-training';
 import type { EngineEvent, EngineStartOptions } from '../rpc/methods';
@@ -335,7 +335,14 @@ export class EngineHost implements StudioEngine {
     const { folder, summary } = await this.#library.open(id, options);
     // The old one goes first: two large models rarely fit, and the old one can be loaded again.
     this.#unload();
-    this.#loaded = { summary, pipeline: await TangoPipeline.load(folder, options) };
+    const pipeline = await TangoPipeline.load(folder, options);
+    try {
+      await pipeline.compileAhead(GENERATE_DEFAULTS.durationSeconds);
+    } catch (error) {
+      pipeline.dispose();
+      throw error;
+    }
+    this.#loaded = { summary, pipeline };
     return this.#loaded;
   }
 
