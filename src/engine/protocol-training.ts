@@ -184,7 +184,7 @@ export interface ExamineProgress {
   readonly count: number;
 }
 
-/** What a run will take at most, before it starts. */
+/** About what a run will take, before it starts. */
 export interface TrainEstimate {
   readonly parts: readonly { readonly label: string; readonly bytes: number }[];
   readonly totalBytes: number;

@@ -2,8 +2,8 @@ import type { UNet2DConditionConfig } from '../models/unet-2d-condition';
 import type { TrainingRecipe } from './training-recipe';
 
 /**
- * What a step of training keeps, from the model's sizes alone: nothing is run. The numbers of tensors for each layer
- * are those that the layers' tapes hold, counted on the backend; the tests hold the sum against a measured step.
+ * A rough estimate of what a step of training keeps, from the model's sizes alone: nothing is run. The numbers of images
+ * for each layer are read off the layers' ops and are not yet held against a measured step.
  */
 
 export interface StepSize {

@@ -10,7 +10,7 @@ const WASM_LIMIT_BYTES = 2 ** 32;
 /** What GPUs of ordinary laptops spare a browser: beyond it the studio advises, and does not refuse. */
 const MODEST_GPU_BYTES = 4e9;
 
-/** What a run will take at most, by part, with advice when that is more than there is. */
+/** About what a run will take, by part, with advice when that is more than there is. */
 export function estimateTraining(
   pipeline: TangoPipeline,
   recipe: TrainingRecipe,

@@ -26,7 +26,7 @@ export const presets: readonly Preset[] = [
   {
     id: 'small-gpu',
     label: 'Small GPU',
-    description: 'The paper’s epochs with activations computed again: far less memory, about a third slower.',
+    description: 'The paper’s epochs with activations computed again: far less memory, more time.',
     settings: { ...TRAIN_DEFAULTS, recompute: true },
   },
 ];

@@ -54,8 +54,7 @@ export function AdvancedFields({ errors }: { readonly errors: Errors }) {
                 checked={recompute}
                 onChange={(event) => changeSettings({ recompute: event.target.checked })}
               />
-              Compute activations again in the backward pass: less memory, about a third slower, the same
-              result
+              Compute activations again in the backward pass: less memory, more time, the same result
             </label>
           )}
         </section>

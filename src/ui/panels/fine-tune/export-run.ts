@@ -18,7 +18,7 @@ export const exportLabels: Readonly<Record<ExportKind, string>> = {
   csv: 'metrics.csv',
 };
 
-/** A run as a file. Every one says which run it is of: in its first line, its metadata, or a file beside it. */
+/** A run as a file. All but the CSV say which run they are of: in the first line, the metadata, or a file beside it. */
 export async function exportRun(
   train: StudioEngine['train'],
   run: TrainRun,

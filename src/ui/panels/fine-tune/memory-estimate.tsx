@@ -8,7 +8,7 @@ import styles from './setup-form.module.css';
 /** Typing changes a field with every key; the engine is asked when it rests. */
 const REST_MS = 400;
 
-/** What the run will take at most, by part, before it starts. */
+/** About what the run will take, by part, before it starts. */
 export function MemoryEstimate({ valid }: { readonly valid: boolean }) {
   const { client } = useStudio();
   const settings = useFineTune((state) => state.draft.settings);
@@ -31,7 +31,7 @@ export function MemoryEstimate({ valid }: { readonly valid: boolean }) {
   return (
     <section className={styles.estimate} aria-label="Memory">
       <p className={styles.estimateTop}>
-        <span>Memory, at most</span>
+        <span>Memory, a rough estimate</span>
         <span>
           {size(totalBytes)}
           {limitBytes !== null && ` of ${size(limitBytes)}`}
