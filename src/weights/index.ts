@@ -3,7 +3,6 @@ export { openSafetensors, type SafetensorsFile } from './formats/safetensors';
 export { openTorchCheckpoint } from './formats/torch-checkpoint';
 export { writeSafetensors } from './formats/write-safetensors';
 export { folderFromFiles, type ModelFolder } from './model-folder';
-export { withoutModulePrefix } from './module-prefix';
 export { narrowStateDict } from './narrow-state-dict';
 export { openComponentStateDict, openWeights } from './open-component';
 export {
