@@ -39,14 +39,45 @@ const WEIGHT_FILES = {
  */
 export async function tinyTango(dtype: 'F32' | 'F16' = 'F32'): Promise<TinyTango> {
   const fixture = await loadFixture(new URL('./fixtures/tiny-tango.safetensors', import.meta.url));
+  const index = { _class_name: 'TangoPipeline', unet: ['diffusers', 'UNet2DConditionModel'] };
+  const files = await filesOf(fixture, index, dtype);
+  return {
+    files,
+    folder: folderFromFiles(files),
+    fixture,
+    prompt: fixture.metadata('prompt'),
+    requests: fixture.metadata('requests'),
+  };
+}
+
+/** A complete AudioLDM (tools/fixtures/audioldm.py), in the sizes of the Tango above. */
+export async function tinyAudioldm(): Promise<Omit<TinyTango, 'requests'> & { request: TinyTangoRequest }> {
+  const fixture = await loadFixture(new URL('./fixtures/tiny-audioldm.safetensors', import.meta.url));
+  const index = {
+    _class_name: 'AudioLDMPipeline',
+    text_encoder: ['transformers', 'ClapTextModelWithProjection'],
+    unet: ['diffusers', 'UNet2DConditionModel'],
+  };
+  const files = await filesOf(fixture, index, 'F32');
+  return {
+    files,
+    folder: folderFromFiles(files),
+    fixture,
+    prompt: fixture.metadata('prompt'),
+    request: fixture.metadata('request'),
+  };
+}
+
+async function filesOf(
+  fixture: Fixture,
+  modelIndex: object,
+  dtype: 'F32' | 'F16',
+): Promise<readonly { path: string; blob: Blob }[]> {
   const configs = fixture.metadata<Record<string, object>>('configs');
   const shapes = fixture.metadata<Record<keyof typeof WEIGHT_FILES, Record<string, number[]>>>('state_dicts');
   const seeds = fixture.metadata<Record<keyof typeof WEIGHT_FILES, number>>('seeds');
   const files = [
-    jsonFile('model_index.json', {
-      _class_name: 'TangoPipeline',
-      unet: ['diffusers', 'UNet2DConditionModel'],
-    }),
+    jsonFile('model_index.json', modelIndex),
     jsonFile('tokenizer/tokenizer.json', tokenizerJson),
     jsonFile('tokenizer/tokenizer_config.json', { model_max_length: 512, pad_token: '<pad>' }),
     jsonFile('scheduler/scheduler_config.json', configs.scheduler),
@@ -56,13 +87,7 @@ export async function tinyTango(dtype: 'F32' | 'F16' = 'F32'): Promise<TinyTango
     const stateDict = randomStateDict(shapes[name], seeds[name], dtype);
     files.push({ path: `${name}/${WEIGHT_FILES[name]}`, blob: await safetensorsFile(stateDict) });
   }
-  return {
-    files,
-    folder: folderFromFiles(files),
-    fixture,
-    prompt: fixture.metadata('prompt'),
-    requests: fixture.metadata('requests'),
-  };
+  return files;
 }
 
 function jsonFile(path: string, json: unknown): { path: string; blob: Blob } {

@@ -3,7 +3,7 @@ import type { ModelFolder } from '../../weights';
 
 /** Classes that may stand in model_index.json for each component: those that the studio's classes read. */
 const SUPPORTED: Readonly<Record<string, readonly string[]>> = {
-  text_encoder: ['T5EncoderModel', 'T5ForConditionalGeneration'],
+  text_encoder: ['T5EncoderModel', 'T5ForConditionalGeneration', 'ClapTextModelWithProjection'],
   unet: ['UNet2DConditionModel'],
   vae: ['AutoencoderKL'],
   vocoder: ['SpeechT5HifiGan'],
@@ -29,6 +29,7 @@ const PUBLISHED_TANGO = ['pytorch_model_main.bin', 'main_config.json'];
 export async function checkModelIndex(folder: ModelFolder): Promise<void> {
   if (!folder.has('model_index.json')) throw notAPipeline(folder);
   const index = await folder.json('model_index.json');
+  refuseAudioldm2(index);
   for (const [component, classes] of Object.entries(SUPPORTED)) {
     const entry = componentOf(index, component);
     if (entry !== undefined && !classes.includes(entry)) {
@@ -43,6 +44,18 @@ export async function checkModelIndex(folder: ModelFolder): Promise<void> {
       `The model folder lacks ${missing.join(', ')}. Choose the top folder of the checkpoint with everything in it; a tokenizer is saved as tokenizer.json by its fast (Rust) class.`,
     );
   }
+}
+
+/** AudioLDM 2 has a second text encoder and a GPT-2 between the texts and its UNet. */
+function refuseAudioldm2(index: unknown): void {
+  if (
+    componentOf(index, 'language_model') === undefined &&
+    componentOf(index, 'projection_model') === undefined
+  )
+    return;
+  throw new InvalidConfigError(
+    'This is AudioLDM 2, whose language model (GPT-2) this studio does not have. Use a checkpoint of Tango, Tango 2 or AudioLDM (cvssp/audioldm-s-full-v2, -m-full, -l-full).',
+  );
 }
 
 /** The class name of a component, when the index names one: `"unet": ["diffusers", "UNet2DConditionModel"]`. */

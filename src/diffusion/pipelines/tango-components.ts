@@ -1,14 +1,20 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { InvalidConfigError, JobCancelledError, OutOfMemoryError } from '../../common/errors';
 import { AutoencoderKL, autoencoderKLStateDict, parseAutoencoderKLConfig } from '../../models/autoencoder-kl';
+import { CLAP_IGNORED_KEYS } from '../../models/clap';
 import { HifiGan, hifiGanStateDict, parseHifiGanConfig } from '../../models/hifi-gan';
-import { parseT5Config, T5_ENCODER_IGNORED_KEYS, T5EncoderModel, t5EncoderStateDict } from '../../models/t5';
-import { parseUNet2DConditionConfig, UNet2DConditionModel } from '../../models/unet-2d-condition';
+import { T5_ENCODER_IGNORED_KEYS, t5EncoderStateDict } from '../../models/t5';
+import {
+  parseUNet2DConditionConfig,
+  type UNet2DConditionConfig,
+  UNet2DConditionModel,
+} from '../../models/unet-2d-condition';
 import { ParameterRoot } from '../../nn';
 import { TextTokenizer } from '../../text/text-tokenizer';
 import { type ModelFolder, openComponentStateDict, type StateDict } from '../../weights';
 import { createScheduler, SCHEDULER_NAMES } from '../schedulers';
 import { checkModelIndex } from './model-index';
+import { buildClap, buildT5, type TextEncoder } from './text-conditioning';
 
 export type ComponentName = 'text_encoder' | 'unet' | 'vae' | 'vocoder';
 
@@ -32,7 +38,7 @@ interface LoadedComponent<M> {
 
 export interface TangoComponents {
   readonly tokenizer: TextTokenizer;
-  readonly textEncoder: LoadedComponent<T5EncoderModel>;
+  readonly textEncoder: LoadedComponent<TextEncoder>;
   readonly unet: LoadedComponent<UNet2DConditionModel>;
   readonly vae: LoadedComponent<AutoencoderKL>;
   readonly vocoder: LoadedComponent<HifiGan>;
@@ -134,16 +140,18 @@ async function fill(
   }
 }
 
-async function planTextEncoder(folder: ModelFolder): Promise<Plan<T5EncoderModel>> {
+async function planTextEncoder(folder: ModelFolder): Promise<Plan<TextEncoder>> {
   const parameters = new ParameterRoot();
-  const config = parseT5Config(await folder.json('text_encoder/config.json'));
+  const config = await folder.json('text_encoder/config.json');
+  const isClap = Object(config).model_type === 'clap_text_model';
+  const weights = await openComponentStateDict(folder, 'text_encoder');
   return {
     component: 'text_encoder',
     label: 'text encoder',
     parameters,
-    model: new T5EncoderModel(config, parameters.scope),
-    stateDict: t5EncoderStateDict(await openComponentStateDict(folder, 'text_encoder')),
-    ignoreUnexpected: T5_ENCODER_IGNORED_KEYS,
+    model: (isClap ? buildClap : buildT5)(config, parameters.scope),
+    stateDict: isClap ? weights : t5EncoderStateDict(weights),
+    ignoreUnexpected: isClap ? CLAP_IGNORED_KEYS : T5_ENCODER_IGNORED_KEYS,
   };
 }
 
@@ -189,7 +197,7 @@ async function planVocoder(folder: ModelFolder): Promise<Plan<HifiGan>> {
 /** @throws InvalidConfigError when the components were not made for each other */
 function checkFit(
   tokenizer: TextTokenizer,
-  textEncoder: T5EncoderModel,
+  textEncoder: TextEncoder,
   unet: UNet2DConditionModel,
   vae: AutoencoderKL,
   vocoder: HifiGan,
@@ -216,30 +224,38 @@ function checkFit(
       'a multiple of the autoencoder’s factor',
       0,
     ],
-    ...config.crossAttentionDim.map(
-      (width) =>
-        [
-          'the UNet’s cross_attention_dim',
-          width,
-          'the text encoder’s d_model',
-          textEncoder.config.dModel,
-        ] as const,
+    ...widthsOfText(config).map(
+      ([what, width]) => [what, width, 'the text encoder’s width', textEncoder.width] as const,
     ),
   ];
   const problems = expectations
     .filter(([, value, , expected]) => value !== expected)
     .map(([what, value, other, expected]) => `${what} is ${value}, but ${other} makes it ${expected}`);
-  if (tokenizer.vocabularySize > textEncoder.config.vocabSize) {
+  if (tokenizer.vocabularySize > textEncoder.vocabSize) {
     problems.push(
-      `the tokenizer has ${tokenizer.vocabularySize} tokens, but the text encoder knows ${textEncoder.config.vocabSize}`,
+      `the tokenizer has ${tokenizer.vocabularySize} tokens, but the text encoder knows ${textEncoder.vocabSize}`,
     );
   }
-  if (config.classEmbedding !== null)
-    problems.push('the UNet wants a class embedding, which Tango does not have');
+  if ((config.classEmbedding !== null) !== (textEncoder.conditioning === 'class-embedding')) {
+    problems.push(
+      `${textEncoder.className} is no text encoder for a UNet ${config.classEmbedding ? 'with' : 'without'} a class embedding`,
+    );
+  }
   if (problems.length === 0) return;
   throw new InvalidConfigError(
     `The components do not belong together: ${problems.join('; ')}. Use a folder as it was saved, with all its parts from one checkpoint.`,
   );
+}
+
+/** What the UNet expects of the text: AudioLDM's attends to none, its cross attentions are a second self attention. */
+function widthsOfText(config: UNet2DConditionConfig): readonly (readonly [string, number])[] {
+  const { classEmbedding, crossAttentionDim } = config;
+  if (classEmbedding === null) {
+    return crossAttentionDim.map((width) => ['the UNet’s cross_attention_dim', width] as const);
+  }
+  return 'inputWidth' in classEmbedding
+    ? [['the UNet’s projection_class_embeddings_input_dim', classEmbedding.inputWidth]]
+    : [];
 }
 
 /** @throws OutOfMemoryError when the wasm heap cannot hold the parameters */

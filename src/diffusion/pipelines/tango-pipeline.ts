@@ -3,7 +3,7 @@ import { type LogMelConfig, logMelSpectrogram, TANGO_LOG_MEL } from '../../audio
 import { InvalidInputError } from '../../common/errors';
 import { TorchGenerator } from '../../common/random';
 import { compileAhead } from '../../gpu/device';
-import type { EncoderStates, UNet2DConditionModel } from '../../models/unet-2d-condition';
+import type { UNet2DConditionModel } from '../../models/unet-2d-condition';
 import type { Parameter } from '../../nn';
 import type { EncodedPrompts } from '../../text/text-tokenizer';
 import type { ModelFolder } from '../../weights';
@@ -21,6 +21,7 @@ import {
   type TangoComponents,
 } from './tango-components';
 import { checkLatents, checkTangoRequest, type TangoRequest } from './tango-request';
+import { UNetCondition } from './text-conditioning';
 
 export type TangoStage = 'encode-text' | 'denoise' | 'decode' | 'vocode';
 
@@ -112,7 +113,7 @@ export class TangoPipeline {
     const roots = { text_encoder: textEncoder, unet, vae, vocoder };
     return (['text_encoder', 'unet', 'vae', 'vocoder'] as const).map((name) => ({
       name,
-      className: COMPONENT_CLASSES[name],
+      className: name === 'text_encoder' ? textEncoder.model.className : COMPONENT_CLASSES[name],
       parameterCount: roots[name].parameters.parameterCount,
       bytes: roots[name].parameters.byteLength,
     }));
@@ -187,7 +188,7 @@ export class TangoPipeline {
       scope.own(text.states);
       scope.own(text.mask);
       await settle(text.states, 'The text encoder', hooks.signal);
-      const encoder = scope.own(this.parts.unet.model.prepareEncoderStates(text.states, text.mask));
+      const condition = scope.own(UNetCondition.of(this.parts.unet.model, text.states, text.mask));
 
       // 2. Noise: drawn as torch.randn([1, C, H, W]) does, scaled to what the scheduler starts from.
       const generator = new TorchGenerator(request.seed);
@@ -201,13 +202,13 @@ export class TangoPipeline {
         scope,
         scheduler,
         generator,
-        encoder,
+        condition,
         guidanceScale: request.guidanceScale,
         size,
         hooks,
         onLatents: async (tensor) => void record?.latents.push(await nhwcToNchw(tensor)),
       });
-      scope.release(encoder);
+      scope.release(condition);
 
       // 4. Latents → mel.
       hooks.onStage?.('decode', stepCount, stepCount);
@@ -275,9 +276,9 @@ export class TangoPipeline {
       const [batch, tokens, width] = checkedShape(input.textStates, ['B', 'L', 'D']);
       const states = scope.own(tf.tensor3d(input.textStates.data, [batch!, tokens!, width!]));
       const mask = input.textMask && scope.own(maskTensor(input.textMask));
-      const encoder = scope.own(unet.model.prepareEncoderStates(states, mask));
+      const { encoder, inputs } = scope.own(UNetCondition.of(unet.model, states, mask));
       const timesteps = typeof input.timestep === 'number' ? [input.timestep] : input.timestep;
-      return await nhwcToNchw(scope.own(unet.model.forward(sample, timesteps, encoder)));
+      return await nhwcToNchw(scope.own(unet.model.forward(sample, timesteps, encoder, inputs)));
     } finally {
       scope.dispose();
     }
@@ -330,14 +331,14 @@ export class TangoPipeline {
     const { states, mask } = tf.tidy(() => {
       const mask = tf.tensor2d(prompts.attentionMask, shape); // [B, L]
       const inputIds = tf.tensor2d(prompts.inputIds, shape, 'int32'); // [B, L]
-      return { states: this.parts.textEncoder.model.forward(inputIds, mask), mask };
+      return this.parts.textEncoder.model.encode(inputIds, mask);
     });
     return { states, mask, prompts };
   }
 
   /** @returns the last latents [1, H, W, C], owned by the scope */
   async #denoise(initial: tf.Tensor4D, job: DenoisingJob): Promise<tf.Tensor4D> {
-    const { scope, scheduler, generator, encoder, guidanceScale, size, hooks } = job;
+    const { scope, scheduler, generator, condition, guidanceScale, size, hooks } = job;
     const { onPreview, signal } = hooks;
     const run = scope.own(new SchedulerRun(scheduler, generator));
     const budget = new PreviewBudget();
@@ -346,7 +347,7 @@ export class TangoPipeline {
     for (const [step, timestep] of scheduler.timesteps.entries()) {
       hooks.onStage?.('denoise', step, stepCount);
       const next = tf.tidy(() => {
-        const prediction = this.#guidedPrediction(latents, timestep, encoder, guidanceScale);
+        const prediction = this.#guidedPrediction(latents, timestep, condition, guidanceScale);
         return run.step(prediction, step, latents);
       });
       scope.release(latents);
@@ -367,12 +368,12 @@ export class TangoPipeline {
   #guidedPrediction(
     latents: tf.Tensor4D,
     timestep: number,
-    encoder: EncoderStates,
+    { encoder, inputs }: UNetCondition,
     guidanceScale: number,
   ): tf.Tensor4D {
     const { model } = this.parts.unet;
-    if (guidanceScale === 1) return model.forward(latents, [timestep], encoder);
-    const both = model.forward(tf.concat([latents, latents]), [timestep], encoder); // [2, H, W, C]
+    if (guidanceScale === 1) return model.forward(latents, [timestep], encoder, inputs);
+    const both = model.forward(tf.concat([latents, latents]), [timestep], encoder, inputs); // [2, H, W, C]
     const [unconditional, conditional] = tf.split(both, 2) as [tf.Tensor4D, tf.Tensor4D];
     return tf.add(unconditional, tf.mul(tf.sub(conditional, unconditional), guidanceScale));
   }
@@ -397,7 +398,7 @@ interface DenoisingJob {
   readonly scope: TensorScope;
   readonly scheduler: Scheduler;
   readonly generator: TorchGenerator;
-  readonly encoder: EncoderStates;
+  readonly condition: UNetCondition;
   readonly guidanceScale: number;
   readonly size: ClipSize;
   readonly hooks: TangoHooks;
