@@ -11,6 +11,8 @@ export interface NarrowOptions {
   readonly to: 'F16' | 'F32';
   /** Told the name and the largest magnitude of a tensor that does not fit half precision and stays F32. */
   readonly onOverflow?: (name: string, largest: number) => void;
+  /** What the source reads is nobody else's (it comes from a file): its memory is given back when it was converted. */
+  readonly ownsSource?: boolean;
 }
 
 /**
@@ -22,7 +24,7 @@ export interface NarrowOptions {
 export function narrowStateDict(
   source: StateDict,
   names: readonly string[],
-  { to, onOverflow }: NarrowOptions,
+  { to, onOverflow, ownsSource = false }: NarrowOptions,
 ): StateDict {
   const known = new Set(names);
   const dtypeOf = (name: string): 'F16' | 'F32' => {
@@ -44,11 +46,24 @@ export function narrowStateDict(
       const values = float32Values(raw);
       const largest = largestMagnitude(name, values);
       if (dtypeOf(name) === 'F32') return rawOf(raw, 'F32', values);
-      if (largest <= LARGEST_FLOAT16) return rawOf(raw, 'F16', float16Bits(values));
+      if (largest <= LARGEST_FLOAT16) {
+        const halves = float16Bits(values);
+        if (ownsSource) release(raw);
+        return rawOf(raw, 'F16', halves);
+      }
       onOverflow?.(name, largest);
       return rawOf(raw, 'F32', values);
     },
   };
+}
+
+/**
+ * Gives the bytes back at once. The garbage collector sees array buffers late: at 130 MB a tensor, hundreds of
+ * megabytes would lie about. Browsers without `transfer` wait for the collector.
+ */
+function release({ bytes }: RawTensor): void {
+  const buffer: ArrayBufferLike & { transfer?: (length: number) => ArrayBuffer } = bytes.buffer;
+  if (buffer instanceof ArrayBuffer) buffer.transfer?.(0);
 }
 
 function rawOf(raw: RawTensor, dtype: 'F16' | 'F32', words: Float32Array | Uint16Array): RawTensor {

@@ -4,9 +4,19 @@
  * imported, loaded, a prompt encoded, one guided UNet pass, decoded, vocoded. Every stage is compared with PyTorch,
  * and what it cost is printed as JSON. FOLDER needs 12 GB, the machine about 16 GB of memory, and an hour on two cores.
  *
- * PYTHON names the interpreter with tools/requirements.txt; `--stages load,unet` runs some of the stages.
+ * PYTHON names the interpreter with tools/requirements.txt; `--stages load,unet` runs some of load, text,
+ * unet, decode and vocode after the import.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join, resolve } from 'node:path';
 import { chromium } from 'playwright';
 import { preview } from 'vite';
@@ -14,7 +24,6 @@ import { chromiumArgs, ensureBrowser, ensureDependencies, fail, npx, root, run }
 import { watchHeaps } from './heap.mjs';
 
 const BARS = { signalToNoiseDb: 40, gpuBytes: 3.0e9, heapBytes: 500e6 };
-const PORT = 4197;
 
 const [given, ...options] = process.argv.slice(2);
 if (!given)
@@ -22,7 +31,8 @@ if (!given)
 const folder = resolve(given);
 const checkpoint = join(folder, 'checkpoint');
 const stagesAt = options.indexOf('--stages');
-const stages = stagesAt >= 0 ? options[stagesAt + 1].split(',') : ['text', 'unet', 'decode', 'vocode'];
+const stages =
+  stagesAt >= 0 ? options[stagesAt + 1].split(',') : ['load', 'text', 'unet', 'decode', 'vocode'];
 
 await ensureDependencies();
 if (!existsSync(join(folder, 'reference/reference.json'))) {
@@ -60,8 +70,10 @@ const STAGES = {
   vocode: { call: 'vocode', input: () => expected('mel'), output: 'waveform' },
 };
 
-const server = await preview({ root, preview: { port: PORT, strictPort: true } });
-const context = await chromium.launchPersistentContext(join(folder, 'profile'), {
+const server = await preview({ root, preview: { port: 4197 } });
+const [address] = server.resolvedUrls.local;
+const profile = mkdtempSync(join(folder, 'profile-'));
+const context = await chromium.launchPersistentContext(profile, {
   executablePath: await ensureBrowser(),
   args: chromiumArgs,
   viewport: { width: 1440, height: 900 },
@@ -72,7 +84,7 @@ try {
   const page = context.pages()[0] ?? (await context.newPage());
   page.on('console', (message) => message.type() === 'error' && console.error(message.text()));
   const heaps = await watchHeaps(page);
-  await page.goto(`http://localhost:${PORT}/`);
+  await page.goto(address);
   await page.waitForFunction(async () => Boolean((await window.studio?.info())?.model), undefined, {
     timeout: 300_000,
   });
@@ -84,7 +96,7 @@ try {
   heaps.take();
 
   await importModel(page, heaps);
-  await loadModel(page, heaps);
+  if (stages.includes('load')) await loadModel(page, heaps);
   for (const stage of stages) {
     if (stage in STAGES) await runStage(page, heaps, stage);
   }
@@ -94,7 +106,8 @@ try {
   await heaps.stop();
 } finally {
   await context.close();
-  await new Promise((done) => server.httpServer.close(done));
+  await server.close();
+  rmSync(profile, { recursive: true, force: true });
 }
 results.missed = problems;
 const text = JSON.stringify(results, null, 2);

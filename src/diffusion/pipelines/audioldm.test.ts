@@ -46,8 +46,8 @@ forEachBackend('AudioLDM', () => {
     const sample = { data: new Float32Array(2 * 4 * 32 * 4).fill(0.5), shape: [2, 4, 32, 4] };
     const input = { sample, timestep: 501, textStates: states, textMask: mask };
     expect((await pipeline.predict(input)).shape).toEqual(sample.shape);
-    await expectNoLeak(() => pipeline.predict(input));
-    await expectNoLeak(() => pipeline.run(request));
+    await expectNoLeak(async () => void (await pipeline.predict(input)));
+    await expectNoLeak(async () => void (await pipeline.run(request)));
   });
 
   it('says what it is made of', () => {

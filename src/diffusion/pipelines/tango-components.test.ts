@@ -84,10 +84,9 @@ describe('loading a model folder', () => {
     ['no weights', () => without(UNET), ModelNotFoundError, /unet/],
     [
       'another kind of pipeline',
-      () =>
-        withFile('model_index.json', json({ text_encoder: ['transformers', 'ClapTextModelWithProjection'] })),
+      () => withFile('model_index.json', json({ text_encoder: ['transformers', 'CLIPTextModel'] })),
       InvalidConfigError,
-      /ClapTextModelWithProjection/,
+      /CLIPTextModel/,
     ],
     [
       'a broken index',
@@ -100,7 +99,7 @@ describe('loading a model folder', () => {
       'a UNet for another text encoder',
       () => withField('unet/config.json', { cross_attention_dim: 32 }),
       InvalidConfigError,
-      /cross_attention_dim is 32, but the text encoder’s d_model makes it 16/,
+      /cross_attention_dim is 32, but the text encoder’s width makes it 16/,
     ],
     [
       'a tokenizer with more tokens than the text encoder',

@@ -46,6 +46,7 @@ export async function convertModel(
   for (const { component, stateDict, names } of components) {
     const narrowed = narrowStateDict(stateDict, names, {
       to: large ? 'F16' : 'F32',
+      ownsSource: true,
       onOverflow: (name) => overflowed.add(`${component}.${name}`),
     });
     stateDicts.set(component, narrowed);

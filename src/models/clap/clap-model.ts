@@ -6,7 +6,7 @@ import type { ClapConfig } from './config';
 import { ClapTextModel } from './text-model';
 
 /** Two layers into the space that both towers share. */
-class ClapProjectionLayer {
+export class ClapProjectionLayer {
   readonly #linear1: Linear;
   readonly #linear2: Linear;
 
@@ -79,6 +79,6 @@ export class ClapModel {
 }
 
 /** torch.nn.functional.normalize over the last axis. */
-function toLengthOne(x: tf.Tensor2D): tf.Tensor2D {
+export function toLengthOne(x: tf.Tensor2D): tf.Tensor2D {
   return tf.div(x, tf.maximum(tf.norm(x, 2, -1, true), 1e-12));
 }

@@ -33,6 +33,12 @@ export interface ClapAudioConfig {
   readonly layerNormEps: number;
 }
 
+/** The text tower by itself, as AudioLDM has it: transformers' ClapTextConfig. */
+export interface ClapTextWithProjectionConfig extends ClapTextConfig {
+  readonly projectionDim: number;
+  readonly projectionHiddenAct: Activation;
+}
+
 export interface ClapConfig {
   readonly text: ClapTextConfig;
   readonly audio: ClapAudioConfig;
@@ -52,6 +58,17 @@ export function parseClapConfig(json: unknown): ClapConfig {
   return {
     text: parseText(reader.raw('text_config') ?? {}),
     audio: parseAudio(reader.raw('audio_config') ?? {}),
+    projectionDim: reader.integer('projection_dim', 512),
+    projectionHiddenAct: reader.oneOf('projection_hidden_act', ['relu', 'gelu'], 'relu'),
+  };
+}
+
+/** @throws InvalidConfigError naming the field */
+export function parseClapTextConfig(json: unknown): ClapTextWithProjectionConfig {
+  const reader = new ConfigReader(json, 'CLAP’s text tower');
+  reader.only('model_type', 'clap_text_model');
+  return {
+    ...parseText(json),
     projectionDim: reader.integer('projection_dim', 512),
     projectionHiddenAct: reader.oneOf('projection_hidden_act', ['relu', 'gelu'], 'relu'),
   };

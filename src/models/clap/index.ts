@@ -1,5 +1,5 @@
 export { ClapModel } from './clap-model';
-export { type ClapConfig, parseClapConfig } from './config';
+export { type ClapConfig, parseClapConfig, parseClapTextConfig } from './config';
 export {
   ClapFeatureExtractor,
   type ClapFeatureExtractorConfig,
@@ -8,3 +8,4 @@ export {
 } from './feature-extractor';
 export { CLAP_IGNORED_KEYS, laionClapStateDict } from './key-map';
 export { openLaionReleased } from './laion-released';
+export { ClapTextModelWithProjection } from './text-model-with-projection';
