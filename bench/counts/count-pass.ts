@@ -4,7 +4,7 @@
  */
 import { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
-import { usePool } from '../../src/gpu/device/buffer-pool';
+import { installPool } from '../../src/gpu/device/buffer-pool';
 import { planningDevice, provideWebGpuNames } from '../../src/gpu/planning/planning-device';
 import { type Counts, recordPrograms } from '../../src/gpu/planning/recorder';
 import { parseUNet2DConditionConfig, UNet2DConditionModel } from '../../src/models/unet-2d-condition';
@@ -53,7 +53,7 @@ export async function countPass({
   const device = planningDevice();
   const planned = { vendor: 'planned', architecture: 'planned' } as GPUAdapterInfo;
   const backend = new WebGPUBackend(device, planned);
-  const pool = usePool(backend);
+  const pool = installPool(backend);
   const name = 'webgpu';
   if (tf.findBackendFactory(name)) tf.removeBackend(name);
   tf.registerBackend(name, () => backend);

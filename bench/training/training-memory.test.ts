@@ -5,7 +5,7 @@
 import { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, it } from 'vitest';
-import { usePool } from '../../src/gpu/device/buffer-pool';
+import { installPool } from '../../src/gpu/device/buffer-pool';
 import { planningDevice, provideWebGpuNames } from '../../src/gpu/planning/planning-device';
 import { parseUNet2DConditionConfig, UNet2DConditionModel } from '../../src/models/unet-2d-condition';
 import { ParameterRoot } from '../../src/nn';
@@ -24,7 +24,7 @@ it('fits 8 GB at full size, 10.24 s', async () => {
   const takeNamesAway = provideWebGpuNames();
   const device = planningDevice();
   const backend = new WebGPUBackend(device, { vendor: 'planned', architecture: 'planned' } as GPUAdapterInfo);
-  const pool = usePool(backend);
+  const pool = installPool(backend);
   if (tf.findBackendFactory('webgpu')) tf.removeBackend('webgpu');
   tf.registerBackend('webgpu', () => backend);
   await tf.setBackend('webgpu');

@@ -141,11 +141,11 @@ export class TangoPipeline {
     scheduler.setTimesteps(3); // its first, second and last steps have terms of their own
     await compileAhead(() => {
       const text = this.#encode(['', 'a dog barks and then a telephone rings']);
-      const encoder = this.parts.unet.model.prepareEncoderStates(text.states, text.mask);
+      const condition = UNetCondition.of(this.parts.unet.model, text.states, text.mask);
       const run = new SchedulerRun(scheduler, new TorchGenerator(0));
       let latents = initialLatents(undefined, latentShape, new TorchGenerator(0), scheduler.initNoiseSigma);
       for (const [step, timestep] of scheduler.timesteps.entries()) {
-        latents = run.step(this.#guidedPrediction(latents, timestep, encoder, 3), step, latents);
+        latents = run.step(this.#guidedPrediction(latents, timestep, condition, 3), step, latents);
       }
       run.dispose();
       const mel = this.#decode(latents);
@@ -331,7 +331,13 @@ export class TangoPipeline {
     const { states, mask } = tf.tidy(() => {
       const mask = tf.tensor2d(prompts.attentionMask, shape); // [B, L]
       const inputIds = tf.tensor2d(prompts.inputIds, shape, 'int32'); // [B, L]
-      return this.parts.textEncoder.model.encode(inputIds, mask);
+      const { model } = this.parts.textEncoder;
+      const states = model.forward(inputIds, mask);
+      // An embedding of the whole text is one state, which counts.
+      return {
+        states,
+        mask: model.conditioning === 'states' ? mask : tf.ones<tf.Rank.R2>([texts.length, 1]),
+      };
     });
     return { states, mask, prompts };
   }

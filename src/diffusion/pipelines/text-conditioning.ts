@@ -14,14 +14,13 @@ export interface TextEncoder {
   readonly vocabSize: number;
   /** Width of the states. */
   readonly width: number;
-  /** What a mask says of the states: one for each token, or one for the whole prompt. */
   readonly conditioning: 'states' | 'class-embedding';
   /**
    * @param inputIds int32 [B, L]
    * @param attentionMask [B, L], 1 for a token, 0 for padding
-   * @returns states [B, S, D] with their mask [B, S]: S is L for states, 1 for a class embedding
+   * @returns [B, S, D]: S is L for states, 1 for a class embedding
    */
-  encode(inputIds: tf.Tensor2D, attentionMask: tf.Tensor2D): { states: tf.Tensor3D; mask: tf.Tensor2D };
+  forward(inputIds: tf.Tensor2D, attentionMask: tf.Tensor2D): tf.Tensor3D;
 }
 
 export function buildT5(json: unknown, params: ParameterScope): TextEncoder {
@@ -32,10 +31,7 @@ export function buildT5(json: unknown, params: ParameterScope): TextEncoder {
     vocabSize: config.vocabSize,
     width: config.dModel,
     conditioning: 'states',
-    encode: (inputIds, attentionMask) => ({
-      states: model.forward(inputIds, attentionMask),
-      mask: tf.clone(attentionMask),
-    }),
+    forward: (inputIds, attentionMask) => model.forward(inputIds, attentionMask),
   };
 }
 
@@ -48,10 +44,8 @@ export function buildClap(json: unknown, params: ParameterScope): TextEncoder {
     vocabSize: config.vocabSize,
     width: config.projectionDim,
     conditioning: 'class-embedding',
-    encode: (inputIds, attentionMask) => ({
-      states: tf.tidy(() => tf.expandDims<tf.Tensor3D>(model.forward(inputIds, attentionMask), 1)),
-      mask: tf.ones([inputIds.shape[0], 1]),
-    }),
+    forward: (inputIds, attentionMask) =>
+      tf.tidy(() => tf.expandDims<tf.Tensor3D>(model.forward(inputIds, attentionMask), 1)),
   };
 }
 

@@ -112,7 +112,7 @@ export class BufferPool extends BufferManager {
 }
 
 /** Gives the backend a pool in place of its own buffer manager; the pool shrinks after every submit. */
-export function usePool(backend: WebGPUBackend): BufferPool {
+export function installPool(backend: WebGPUBackend): BufferPool {
   const pool = new BufferPool(backend.device);
   backend.bufferManager = pool;
   const submitQueue = backend.submitQueue;

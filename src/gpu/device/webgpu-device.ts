@@ -8,7 +8,7 @@ import {
 } from '../../common/errors';
 import { allowEnableLines } from '../kernels/common/shader-extensions';
 import { chooseKernels } from '../kernels/self-test';
-import { type BufferPool, usePool } from './buffer-pool';
+import { type BufferPool, installPool } from './buffer-pool';
 import type { ComputeDevice } from './compute-device';
 
 /** Asked for where the adapter has them: half precision, shuffles within a subgroup, time stamps for the benches. */
@@ -53,7 +53,7 @@ export async function openWebGpuDevice(adapter: GPUAdapter, reason: string): Pro
   const device = await requestDevice(adapter);
   allowEnableLines(device);
   const backend = new WebGPUBackend(device, adapter.info);
-  const pool = usePool(backend);
+  const pool = installPool(backend);
   /** Hands over what is encoded. */
   function submit(): void {
     backend.ensureCommandEncoderReady();
