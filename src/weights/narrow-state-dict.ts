@@ -1,6 +1,7 @@
 import { elementCount } from '../common/assert';
 import { WeightsFormatError } from '../common/errors';
 import { float16Bits } from '../common/float16';
+import { releaseBuffer } from '../common/release-buffer';
 import { aligned, float32Values } from './float32-values';
 import { BYTES_PER_ELEMENT, noSuchTensor, type RawTensor, type StateDict } from './state-dict';
 
@@ -48,22 +49,13 @@ export function narrowStateDict(
       if (dtypeOf(name) === 'F32') return rawOf(raw, 'F32', values);
       if (largest <= LARGEST_FLOAT16) {
         const halves = float16Bits(values);
-        if (ownsSource) release(raw);
+        if (ownsSource) releaseBuffer(raw.bytes);
         return rawOf(raw, 'F16', halves);
       }
       onOverflow?.(name, largest);
       return rawOf(raw, 'F32', values);
     },
   };
-}
-
-/**
- * Gives the bytes back at once. The garbage collector sees array buffers late: at 130 MB a tensor, hundreds of
- * megabytes would lie about. Browsers without `transfer` wait for the collector.
- */
-function release({ bytes }: RawTensor): void {
-  const buffer: ArrayBufferLike & { transfer?: (length: number) => ArrayBuffer } = bytes.buffer;
-  if (buffer instanceof ArrayBuffer) buffer.transfer?.(0);
 }
 
 function rawOf(raw: RawTensor, dtype: 'F16' | 'F32', words: Float32Array | Uint16Array): RawTensor {

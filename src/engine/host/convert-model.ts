@@ -1,4 +1,5 @@
 import { ModelNotFoundError } from '../../common/errors';
+import { releaseBuffer } from '../../common/release-buffer';
 import { openTangoReleased } from '../../diffusion/checkpoints/tango-released';
 import { type ComponentName, checkTangoComponents } from '../../diffusion/pipelines/tango-components';
 import { type ModelFolder, narrowStateDict, type StateDict, writeSafetensors } from '../../weights';
@@ -63,7 +64,11 @@ export async function convertModel(
       expectedBytes: stateDict
         .names()
         .reduce((sum, name) => sum + (stateDict.entry(name)?.byteLength ?? 0), 0),
-      write: (put) => writeSafetensors(stateDict, put),
+      write: (put) =>
+        writeSafetensors(stateDict, async (bytes) => {
+          await put(bytes);
+          releaseBuffer(bytes);
+        }),
     });
   }
   const folder: ModelFolder = {

@@ -1,4 +1,5 @@
 import { StorageError } from '../../common/errors';
+import { releaseBuffer } from '../../common/release-buffer';
 
 /** WebCrypto hashes whole buffers only: files are hashed by parts of this size, then the hashes. */
 const PART_BYTES = 64 * 2 ** 20;
@@ -21,6 +22,7 @@ export async function fingerprint(files: readonly { path: string; blob: Blob }[]
     for (let start = 0; start < blob.size; start += PART_BYTES) {
       const part = await blob.slice(start, start + PART_BYTES).arrayBuffer();
       lines.push(`${path} ${start} ${await sha256(part)}`);
+      releaseBuffer(part);
     }
   }
   return sha256(new TextEncoder().encode(lines.sort().join('\n')));

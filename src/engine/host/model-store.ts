@@ -1,4 +1,5 @@
 import { StorageError } from '../../common/errors';
+import { releaseBuffer } from '../../common/release-buffer';
 import { folderFromFiles, type ModelFolder } from '../../weights';
 import type { JobOptions, LoadProgress, ModelSummary } from '../protocol';
 import { sha256 } from './fingerprint';
@@ -170,6 +171,7 @@ export class ModelStore {
         hashes.push(bytes ? await sha256(bytes) : '');
         size += bytes?.byteLength ?? 0;
         loadedBytes += bytes?.byteLength ?? 0;
+        if (bytes) releaseBuffer(bytes);
         onProgress?.({ loadedBytes, totalBytes, label: `Checking ${file.path}` });
       }
       const same = file.hashes?.every((hash, index) => hash === hashes[index]) ?? !hashes.includes('');
@@ -242,7 +244,10 @@ export interface StoredChunk {
 
 /** Hashes a chunk on its way to storage. */
 export async function storedChunk(blob: Blob): Promise<StoredChunk> {
-  return { blob, sha256: await sha256(await blob.arrayBuffer()) };
+  const bytes = await blob.arrayBuffer();
+  const hash = await sha256(bytes);
+  releaseBuffer(bytes);
+  return { blob, sha256: hash };
 }
 
 /** A chunk as it was kept; version 1 kept bare Blobs. */
@@ -264,6 +269,7 @@ async function copy(blob: Blob, keep: KeepChunk): Promise<Kept> {
   for (let index = 0; index < chunkCount; index++) {
     const bytes = await blob.slice(index * CHUNK_BYTES, (index + 1) * CHUNK_BYTES).arrayBuffer();
     hashes.push((await keep(index, [bytes])).sha256);
+    releaseBuffer(bytes);
   }
   return { size: blob.size, chunkCount, hashes };
 }
@@ -282,6 +288,7 @@ async function stream(
     const chunk = await keep(hashes.length, waiting);
     size += chunk.blob.size;
     hashes.push(chunk.sha256);
+    for (const part of waiting) releaseBuffer(part); // the Blob has its own
     waiting = [];
     waitingBytes = 0;
   };

@@ -4,6 +4,7 @@
  */
 import { elementCount, formatShape } from '../../common/assert';
 import { WeightsFormatError } from '../../common/errors';
+import { releaseBuffer } from '../../common/release-buffer';
 import { BYTES_PER_ELEMENT, noSuchTensor, type StateDict, type TensorDtype } from '../state-dict';
 import { crc32 } from './crc32';
 import { PickleDict, PickleGlobal, PickleOpaque, PickleTuple, type PickleValue, readPickle } from './pickle';
@@ -248,7 +249,9 @@ async function readTensor(
 async function verifyContent(content: Blob, entry: ZipEntry, label: string): Promise<void> {
   let crc = 0;
   for (let start = 0; start < content.size; start += CRC_PART_BYTES) {
-    crc = crc32(new Uint8Array(await content.slice(start, start + CRC_PART_BYTES).arrayBuffer()), crc);
+    const part = await content.slice(start, start + CRC_PART_BYTES).arrayBuffer();
+    crc = crc32(new Uint8Array(part), crc);
+    releaseBuffer(part);
   }
   checkCrc(entry, crc, label);
 }
