@@ -28,6 +28,8 @@ export interface LoadProgress {
 export interface LoadOptions {
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** With more bytes of weights than this, those of the text encoder leave the backend while the UNet runs. */
+  readonly residentBytes?: number | undefined;
 }
 
 /** A model on the backend and the parameters it owns. */
@@ -38,7 +40,8 @@ interface LoadedComponent<M> {
 
 export interface TangoComponents {
   readonly tokenizer: TextTokenizer;
-  readonly textEncoder: LoadedComponent<TextEncoder>;
+  /** With its weights' source: it may leave the backend and come back. */
+  readonly textEncoder: Plan<TextEncoder>;
   readonly unet: LoadedComponent<UNet2DConditionModel>;
   readonly vae: LoadedComponent<AutoencoderKL>;
   readonly vocoder: LoadedComponent<HifiGan>;
@@ -46,8 +49,8 @@ export interface TangoComponents {
   readonly schedulerConfig: unknown;
 }
 
-/** A component whose parameters are declared but not filled. */
-interface Plan<M> extends LoadedComponent<M> {
+/** A component and where its parameters come from. */
+export interface Plan<M> extends LoadedComponent<M> {
   readonly component: ComponentName;
   readonly label: string;
   readonly stateDict: StateDict;

@@ -5,13 +5,13 @@ import { TorchGenerator } from '../../common/random';
 import { compileAhead } from '../../gpu/device';
 import type { UNet2DConditionModel } from '../../models/unet-2d-condition';
 import type { Parameter } from '../../nn';
-import type { EncodedPrompts } from '../../text/text-tokenizer';
 import type { ModelFolder } from '../../weights';
 import { createScheduler, type Scheduler, SchedulerRun } from '../schedulers';
 import { checkedShape, nchwToNhwc, nhwcToNchw, readTensor, type TensorData } from '../tensor-layout';
 import { TensorScope } from '../tensor-scope';
 import { type ClipSize, clipSize } from './clip-size';
 import { PreviewBudget } from './preview-budget';
+import { type EncodedText, PromptEncoder } from './prompt-encoder';
 import { checkFinite, finiteProbe, settle, throwIfCancelled } from './settle';
 import {
   COMPONENT_CLASSES,
@@ -69,12 +69,11 @@ export interface ComponentSummary {
   readonly bytes: number;
 }
 
-/** A batch of texts as the UNet takes them. */
-interface EncodedText {
-  readonly states: tf.Tensor3D; // [B, L, D]
-  readonly mask: tf.Tensor2D; // [B, L]
-  readonly prompts: EncodedPrompts;
-}
+/**
+ * Beside 2.25 GB of weights a pass of Tango's UNet over 10.24 s and the decoder (0.75 GB) stay within 3 GB, which most
+ * cards can give a page.
+ */
+const RESIDENT_BYTES = 2.25e9;
 
 /**
  * Text to sound as the released Tango does it: FLAN-T5 states → guided denoising of mel latents → mel → waveform.
@@ -86,8 +85,17 @@ export class TangoPipeline {
   readonly sampleRateHz: number;
   readonly melConfig: LogMelConfig;
 
-  private constructor(private readonly parts: TangoComponents) {
-    const { vocoder } = parts;
+  readonly components: readonly ComponentSummary[];
+  readonly #prompts: PromptEncoder;
+
+  private constructor(
+    private readonly parts: TangoComponents,
+    residentBytes: number,
+  ) {
+    const { tokenizer, textEncoder, vocoder } = parts;
+    this.components = summariesOf(parts);
+    const bytes = this.components.reduce((sum, component) => sum + component.bytes, 0);
+    this.#prompts = new PromptEncoder(tokenizer, textEncoder, bytes > residentBytes);
     this.sampleRateHz = vocoder.model.sampleRateHz;
     this.melConfig = {
       ...TANGO_LOG_MEL,
@@ -105,18 +113,8 @@ export class TangoPipeline {
    *   JobCancelledError; nothing stays on the backend then
    */
   static async load(folder: ModelFolder, options: LoadOptions = {}): Promise<TangoPipeline> {
-    return new TangoPipeline(await loadTangoComponents(folder, options));
-  }
-
-  get components(): readonly ComponentSummary[] {
-    const { textEncoder, unet, vae, vocoder } = this.parts;
-    const roots = { text_encoder: textEncoder, unet, vae, vocoder };
-    return (['text_encoder', 'unet', 'vae', 'vocoder'] as const).map((name) => ({
-      name,
-      className: name === 'text_encoder' ? textEncoder.model.className : COMPONENT_CLASSES[name],
-      parameterCount: roots[name].parameters.parameterCount,
-      bytes: roots[name].parameters.byteLength,
-    }));
+    const parts = await loadTangoComponents(folder, options);
+    return new TangoPipeline(parts, options.residentBytes ?? RESIDENT_BYTES);
   }
 
   /** What training needs: the UNet, and scheduler_config.json of the process that it reverses. */
@@ -139,9 +137,18 @@ export class TangoPipeline {
     const { latentShape } = this.clipSize(durationSeconds);
     const scheduler = createScheduler('dpm-solver++', this.parts.schedulerConfig);
     scheduler.setTimesteps(3); // its first, second and last steps have terms of their own
+    let shape: [number, number, number] = [0, 0, 0];
     await compileAhead(() => {
-      const text = this.#encode(['', 'a dog barks and then a telephone rings']);
-      const condition = UNetCondition.of(this.parts.unet.model, text.states, text.mask);
+      const { states, mask } = this.#prompts.encodeNow(['', 'a dog barks and then a telephone rings']);
+      shape = states.shape;
+      mask.dispose();
+      return [finiteProbe(states)];
+    });
+    this.#prompts.makeRoom();
+    await compileAhead(() => {
+      const [batch, tokens] = shape;
+      const [states, mask] = [tf.zeros<tf.Rank.R3>(shape), tf.zeros<tf.Rank.R2>([batch, tokens])];
+      const condition = UNetCondition.of(this.parts.unet.model, states, mask);
       const run = new SchedulerRun(scheduler, new TorchGenerator(0));
       let latents = initialLatents(undefined, latentShape, new TorchGenerator(0), scheduler.initNoiseSigma);
       for (const [step, timestep] of scheduler.timesteps.entries()) {
@@ -149,7 +156,7 @@ export class TangoPipeline {
       }
       run.dispose();
       const mel = this.#decode(latents);
-      return [finiteProbe(text.states), finiteProbe(latents), finiteProbe(mel), this.#vocode(mel)];
+      return [finiteProbe(latents), finiteProbe(mel), this.#vocode(mel)];
     });
   }
 
@@ -184,10 +191,12 @@ export class TangoPipeline {
       throwIfCancelled(hooks.signal);
       hooks.onStage?.('encode-text', 0, stepCount);
       const guided = request.guidanceScale !== 1;
-      const text = this.#encode(guided ? [request.negativePrompt, request.prompt] : [request.prompt]);
+      const texts = guided ? [request.negativePrompt, request.prompt] : [request.prompt];
+      const text = await this.#prompts.encode(texts, hooks.signal);
       scope.own(text.states);
       scope.own(text.mask);
       await settle(text.states, 'The text encoder', hooks.signal);
+      this.#prompts.makeRoom();
       const condition = scope.own(UNetCondition.of(this.parts.unet.model, text.states, text.mask));
 
       // 2. Noise: drawn as torch.randn([1, C, H, W]) does, scaled to what the scheduler starts from.
@@ -247,7 +256,7 @@ export class TangoPipeline {
     truncated: readonly boolean[];
   }> {
     if (texts.length === 0) throw new InvalidInputError('encodeText takes at least one text, but none came.');
-    const { states, mask, prompts } = this.#encode(texts);
+    const { states, mask, prompts } = await this.#prompts.encode(texts);
     try {
       return {
         states: await readTensor(states),
@@ -270,6 +279,7 @@ export class TangoPipeline {
     readonly textMask?: TensorData | undefined;
   }): Promise<TensorData> {
     const { unet } = this.parts;
+    this.#prompts.makeRoom();
     const scope = new TensorScope();
     try {
       const sample = scope.own(nchwToNhwc(input.sample));
@@ -323,23 +333,6 @@ export class TangoPipeline {
   dispose(): void {
     const { textEncoder, unet, vae, vocoder } = this.parts;
     for (const { parameters } of [textEncoder, unet, vae, vocoder]) parameters.dispose();
-  }
-
-  #encode(texts: readonly string[]): EncodedText {
-    const prompts = this.parts.tokenizer.encodeBatch(texts);
-    const shape: [number, number] = [texts.length, prompts.length];
-    const { states, mask } = tf.tidy(() => {
-      const mask = tf.tensor2d(prompts.attentionMask, shape); // [B, L]
-      const inputIds = tf.tensor2d(prompts.inputIds, shape, 'int32'); // [B, L]
-      const { model } = this.parts.textEncoder;
-      const states = model.forward(inputIds, mask);
-      // An embedding of the whole text is one state, which counts.
-      return {
-        states,
-        mask: model.conditioning === 'states' ? mask : tf.ones<tf.Rank.R2>([texts.length, 1]),
-      };
-    });
-    return { states, mask, prompts };
   }
 
   /** @returns the last latents [1, H, W, C], owned by the scope */
@@ -398,6 +391,16 @@ export class TangoPipeline {
   #vocode(mel: tf.Tensor4D): tf.Tensor2D {
     return tf.tidy(() => this.parts.vocoder.model.forward(tf.squeeze<tf.Tensor3D>(mel, [3])));
   }
+}
+
+function summariesOf({ textEncoder, unet, vae, vocoder }: TangoComponents): readonly ComponentSummary[] {
+  const roots = { text_encoder: textEncoder, unet, vae, vocoder };
+  return (['text_encoder', 'unet', 'vae', 'vocoder'] as const).map((name) => ({
+    name,
+    className: name === 'text_encoder' ? textEncoder.model.className : COMPONENT_CLASSES[name],
+    parameterCount: roots[name].parameters.parameterCount,
+    bytes: roots[name].parameters.byteLength,
+  }));
 }
 
 interface DenoisingJob {

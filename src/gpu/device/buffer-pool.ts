@@ -1,5 +1,6 @@
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import { BufferManager } from '@tensorflow/tfjs-backend-webgpu/dist/buffer_manager';
+import * as tf from '@tensorflow/tfjs-core';
 
 /**
  * Idle bytes kept for reuse: as many as a pass of Tango's UNet leaves behind at 10.24 s, so that the next step makes no
@@ -121,6 +122,14 @@ export function installPool(backend: WebGPUBackend): BufferPool {
     pool.shrink();
   };
   return pool;
+}
+
+/** Destroys the idle buffers of the current backend, before something large takes their place. Elsewhere there are none. */
+export function giveIdleBuffersBack(): void {
+  if (tf.getBackend() !== 'webgpu') return;
+  const backend = tf.backend() as WebGPUBackend;
+  backend.submitQueue();
+  if (backend.bufferManager instanceof BufferPool) backend.bufferManager.trim();
 }
 
 function keyOf(size: number, usage: GPUBufferUsageFlags): string {

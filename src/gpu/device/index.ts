@@ -1,3 +1,4 @@
+export { giveIdleBuffersBack } from './buffer-pool';
 export { compileAhead } from './compile-ahead';
 export type { BackendChoice, BackendName, ComputeDevice, DeviceMemory } from './compute-device';
 export { openDevice } from './open-device';
