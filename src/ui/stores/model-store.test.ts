@@ -1,7 +1,9 @@
 import { expect, test, vi } from 'vitest';
 import { ModelNotFoundError, StateDictError, WorkerDiedError } from '../../common/errors';
 import type { ModelFile } from '../../engine/protocol';
+import type { TrainRun } from '../../engine/protocol-training';
 import { createFakeEngineClient, fakeModel } from '../../testing/fake-engine-client';
+import { isAdapter } from './is-adapter';
 import { createModelStore } from './model-store';
 
 const files: readonly ModelFile[] = [{ path: 'tiny/model_index.json', blob: new Blob(['{}']) }];
@@ -9,7 +11,13 @@ const files: readonly ModelFile[] = [{ path: 'tiny/model_index.json', blob: new 
 function setUp(lastModelId: string | null = null) {
   const engine = createFakeEngineClient();
   const onUsed = vi.fn();
-  return { engine, onUsed, store: createModelStore(engine, { lastModelId: () => lastModelId, onUsed }) };
+  const onAdapter = vi.fn();
+  return {
+    engine,
+    onUsed,
+    onAdapter,
+    store: createModelStore(engine, { lastModelId: () => lastModelId, onUsed, onAdapter }),
+  };
 }
 
 test('opening loads the first model and reports bytes meanwhile', async () => {
@@ -106,4 +114,35 @@ test('a failure to load is forgotten once the engine is back with the model', as
   expect(store.getState().failure?.during).toBe('load');
   await store.getState().open(fakeModel);
   expect(store.getState().failure).toBeNull();
+});
+
+test.each([
+  [['rain.safetensors'], true],
+  [['lora/adapter_model.safetensors', 'lora/adapter_config.json'], true],
+  [['pytorch_lora_weights.bin'], true],
+  [['model_index.json', 'unet/config.json', 'unet/diffusion_pytorch_model.safetensors'], false],
+  [['pytorch_model_main.bin'], false],
+  [['main_config.json', 'pytorch_model_main.bin'], false],
+  [[], false],
+])('%j: a LoRA is %s', async (paths, expected) => {
+  expect(isAdapter(paths.map((path) => ({ path, blob: new Blob() })))).toBe(expected);
+});
+
+test('a LoRA goes to the model in use and is chosen; a wrong one changes nothing', async () => {
+  const { store, engine, onAdapter } = setUp();
+  await store.getState().open(null);
+  const lora = [{ path: 'rain.safetensors', blob: new Blob() }];
+  const importAdapter = vi.spyOn(engine.train, 'importAdapter');
+  importAdapter.mockRejectedValueOnce(new StateDictError('The adapter "rain" is of another model.'));
+  await store.getState().importFiles(lora);
+  expect(store.getState()).toMatchObject({ addedAdapter: null, failure: { during: 'import' } });
+  expect(onAdapter).not.toHaveBeenCalled();
+
+  const run = { id: 'a', name: 'rain' } as TrainRun;
+  importAdapter.mockResolvedValueOnce(run);
+  await store.getState().importFiles(Promise.resolve(lora));
+  expect(importAdapter).toHaveBeenLastCalledWith(lora);
+  expect(store.getState()).toMatchObject({ addedAdapter: run, failure: null, job: null });
+  expect(store.getState().models).toHaveLength(1);
+  expect(onAdapter).toHaveBeenCalledWith(run);
 });

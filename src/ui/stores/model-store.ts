@@ -1,7 +1,9 @@
 import { createStore } from 'zustand/vanilla';
 import type { LoadProgress, ModelFile, ModelSummary, StudioEngine } from '../../engine/protocol';
 import { BUNDLED_MODEL_ID } from '../../engine/protocol-limits';
+import type { TrainRun } from '../../engine/protocol-training';
 import { type Failure, toFailure } from './failure';
+import { isAdapter } from './is-adapter';
 
 export type ModelJob =
   | { readonly kind: 'load'; readonly modelId: string; readonly progress: LoadProgress | null }
@@ -14,11 +16,14 @@ export interface ModelState {
   readonly current: ModelSummary | null;
   readonly job: ModelJob | null;
   readonly failure: (Failure & { readonly during: 'list' | 'load' | 'import' | 'remove' }) | null;
+  /** The adapter that the last import brought, until the next one; null when it brought a model. */
+  readonly addedAdapter: TrainRun | null;
   /** The model the next generation is meant for: the one being loaded, else the one in use, else the one to come. */
   targetId(): string;
   /** Reads the list and loads the model of the last visit, else the first one, unless one is loaded already. */
   open(loaded: ModelSummary | null): Promise<void>;
   use(id: string): Promise<void>;
+  /** Takes a model, or a LoRA for the model in use. */
   importFiles(files: readonly ModelFile[] | Promise<readonly ModelFile[]>): Promise<void>;
   /** Reads the list again. */
   refresh(): Promise<void>;
@@ -30,12 +35,16 @@ export interface ModelState {
 export interface ModelStoreOptions {
   readonly lastModelId: () => string | null;
   readonly onUsed: (id: string) => void;
+  readonly onAdapter: (adapter: TrainRun) => void;
 }
 
 /** An engine that ended is told by its status, and once it is back the list and the model are read again. */
 const ENGINE_ENDED: ReadonlySet<Failure['code']> = new Set(['worker-died', 'device-lost']);
 
-export function createModelStore(engine: StudioEngine, { lastModelId, onUsed }: ModelStoreOptions) {
+export function createModelStore(
+  engine: StudioEngine,
+  { lastModelId, onUsed, onAdapter }: ModelStoreOptions,
+) {
   let abort: AbortController | null = null;
 
   return createStore<ModelState>()((set, get) => {
@@ -82,6 +91,7 @@ export function createModelStore(engine: StudioEngine, { lastModelId, onUsed }: 
       current: null,
       job: null,
       failure: null,
+      addedAdapter: null,
       targetId: () => {
         const { job, current, models } = get();
         if (job?.kind === 'load') return job.modelId;
@@ -103,7 +113,15 @@ export function createModelStore(engine: StudioEngine, { lastModelId, onUsed }: 
       use: (id) => run({ kind: 'load', modelId: id, progress: null }, (signal) => load(id, signal)),
       importFiles: (files) =>
         run({ kind: 'import', progress: null }, async (signal) => {
-          const model = await engine.models.importFiles(await files, { signal, onProgress });
+          const given = await files;
+          if (isAdapter(given)) {
+            const addedAdapter = await engine.train.importAdapter(given);
+            set({ addedAdapter });
+            onAdapter(addedAdapter);
+            return;
+          }
+          set({ addedAdapter: null });
+          const model = await engine.models.importFiles(given, { signal, onProgress });
           set({ models: await engine.models.list() });
           await load(model.id, signal);
         }),

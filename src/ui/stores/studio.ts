@@ -47,13 +47,17 @@ export function createStudio(client: EngineClient, options: StudioOptions) {
     pairs: (id) => preferences.pairs(id),
   };
   const engine = createEngineStore(client, (backend) => memory.setState({ backend }));
+  const settings = createSettingsStore(storage);
+  const fineTune = createFineTuneStore(client, pairs);
   const models = createModelStore(client, {
     lastModelId: () => memory.getState().modelId,
     onUsed: (modelId) => memory.setState({ modelId }),
+    onAdapter: ({ id }) => {
+      settings.getState().set({ adapterId: id });
+      void fineTune.getState().refresh();
+    },
   });
   const generations = createGenerationStore(client, () => void engine.getState().refresh());
-
-  const fineTune = createFineTuneStore(client, pairs);
 
   // The model can change without the page's doing: a script, a restarted engine.
   engine.subscribe(({ info }, before) => {
@@ -77,7 +81,7 @@ export function createStudio(client: EngineClient, options: StudioOptions) {
     generations,
     models,
     player: createPlayerStore(output, eachFrame),
-    settings: createSettingsStore(storage),
+    settings,
     view: createViewStore(),
     connect(): () => void {
       if (client.status.state === 'ready') void follow();

@@ -18,6 +18,7 @@ export function ModelsPanel() {
   const [removing, setRemoving] = useState<ModelSummary | null>(null);
   const remove = useModels((state) => state.remove);
   const refresh = useModels((state) => state.refresh);
+  const added = useModels((state) => state.addedAdapter);
   const ready = useEngine(({ status }) => status.state === 'ready');
   useEffect(() => {
     if (ready) void refresh();
@@ -36,6 +37,11 @@ export function ModelsPanel() {
         <Notice kind="error" title={helpFor(failure.code).title}>
           <p className={styles.message}>{failure.message}</p>
           <p>{helpFor(failure.code).whatToDo}</p>
+        </Notice>
+      )}
+      {added && (
+        <Notice kind="info" title={`The adapter “${added.name}” was added`}>
+          <p>It is for the model in use, and chosen in Generate. Fine-tune lists it with the runs.</p>
         </Notice>
       )}
       <ImportArea />
@@ -138,7 +144,7 @@ function ImportArea() {
   return (
     <fieldset
       className={`${styles.drop} ${over ? styles.over : ''}`}
-      aria-label="Import a model"
+      aria-label="Import a model or an adapter"
       onDragOver={(event) => {
         event.preventDefault();
         setOver(true);
@@ -149,7 +155,9 @@ function ImportArea() {
       <p>
         Drop a diffusers folder here (<code>model_index.json</code> with its component folders), or Tango’s
         published files: <code>pytorch_model_main.bin</code>, <code>pytorch_model_vae.bin</code>, their{' '}
-        <code>.json</code> configs, and <code>tokenizer.json</code> of google/flan-t5-large.
+        <code>.json</code> configs, and <code>tokenizer.json</code> of google/flan-t5-large. A LoRA for the
+        model in use can be dropped too: PEFT’s two files, or one <code>.safetensors</code> of diffusers or
+        kohya.
       </p>
       <div className={styles.tools}>
         <Button
