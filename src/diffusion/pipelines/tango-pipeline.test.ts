@@ -2,9 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { InvalidInputError, JobCancelledError, NonFiniteError } from '../../common/errors';
 import { expectClose, forEachBackend, tinyTango } from '../../testing';
-import { type ModelFolder, openComponentStateDict } from '../../weights';
 import type { TensorData } from '../tensor-layout';
-import { type MelSpectrogram, type TangoHooks, TangoPipeline, type TangoStage } from './tango-pipeline';
+import { type MelSpectrogram, TangoPipeline, type TangoStage } from './tango-pipeline';
 import type { TangoRequest } from './tango-request';
 
 const tiny = await tinyTango();
@@ -168,65 +167,5 @@ forEachBackend('TangoPipeline', () => {
       expect(audio).toHaveLength(1600);
       expect(truncated).toBe(prompt.length > 1000);
     }
-  });
-});
-
-forEachBackend('A text encoder that leaves while the UNet runs', () => {
-  it('comes back for another prompt only, and changes no sound', async () => {
-    const reads: string[] = [];
-    const folder: ModelFolder = {
-      ...tiny.folder,
-      stateDict: async (component) => {
-        const source = await openComponentStateDict(tiny.folder, component);
-        return {
-          ...source,
-          read: (name) => {
-            reads.push(component);
-            return source.read(name);
-          },
-        };
-      },
-    };
-    const resident = await TangoPipeline.load(tiny.folder);
-    const pipeline = await TangoPipeline.load(folder, { residentBytes: 0 });
-    const textReads = () => reads.filter((component) => component === 'text_encoder').length;
-    const once = textReads();
-    const loaded = tf.memory().numBytes;
-    let whileDenoising = Number.POSITIVE_INFINITY;
-    const { bytes } = pipeline.components[0]!;
-    const hooks: TangoHooks = {
-      onStage: (stage) => {
-        if (stage === 'decode') whileDenoising = Math.min(whileDenoising, tf.memory().numBytes);
-      },
-    };
-    const request = requestOf('short');
-    const first = await pipeline.run(request, hooks);
-    expect(whileDenoising).toBeLessThan(loaded - bytes / 2);
-    expect(first.audio).toEqual((await resident.run(request)).audio);
-    expect((await pipeline.run({ ...request, seed: 5 })).audio).toEqual(
-      (await resident.run({ ...request, seed: 5 })).audio,
-    );
-    expect((await pipeline.run(request)).audio).toEqual(first.audio);
-    expect(textReads()).toBe(once);
-
-    const other = { ...request, prompt: 'rain' };
-    expect((await pipeline.run(other)).audio).toEqual((await resident.run(other)).audio);
-    expect(textReads()).toBe(2 * once);
-    expect((await pipeline.encodeText(['rain'])).states).toEqual(
-      (await resident.encodeText(['rain'])).states,
-    );
-    expect(pipeline.components[0]!.bytes).toBe(bytes);
-
-    const cancelled = new AbortController();
-    cancelled.abort(new JobCancelledError('The job was cancelled.'));
-    await expect(
-      pipeline.run({ ...request, prompt: 'a dog' }, { signal: cancelled.signal }),
-    ).rejects.toThrow();
-    await pipeline.run(request);
-    const before = tf.memory().numTensors;
-    await pipeline.run(other);
-    expect(tf.memory().numTensors).toBe(before);
-    resident.dispose();
-    pipeline.dispose();
   });
 });

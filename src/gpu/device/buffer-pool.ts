@@ -124,11 +124,18 @@ export function installPool(backend: WebGPUBackend): BufferPool {
   return pool;
 }
 
+/** Hands over what is encoded; there may be nothing. */
+export function submitEncoded(backend: WebGPUBackend): void {
+  backend.ensureCommandEncoderReady();
+  backend.endComputePassEncoder();
+  backend.submitQueue();
+}
+
 /** Destroys the idle buffers of the current backend, before something large takes their place. Elsewhere there are none. */
 export function giveIdleBuffersBack(): void {
   if (tf.getBackend() !== 'webgpu') return;
   const backend = tf.backend() as WebGPUBackend;
-  backend.submitQueue();
+  submitEncoded(backend);
   if (backend.bufferManager instanceof BufferPool) backend.bufferManager.trim();
 }
 

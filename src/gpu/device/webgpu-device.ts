@@ -8,7 +8,7 @@ import {
 } from '../../common/errors';
 import { allowEnableLines } from '../kernels/common/shader-extensions';
 import { chooseKernels } from '../kernels/self-test';
-import { type BufferPool, installPool } from './buffer-pool';
+import { type BufferPool, installPool, submitEncoded } from './buffer-pool';
 import type { ComputeDevice } from './compute-device';
 
 /** Asked for where the adapter has them: half precision, shuffles within a subgroup, time stamps for the benches. */
@@ -54,12 +54,7 @@ export async function openWebGpuDevice(adapter: GPUAdapter, reason: string): Pro
   allowEnableLines(device);
   const backend = new WebGPUBackend(device, adapter.info);
   const pool = installPool(backend);
-  /** Hands over what is encoded. */
-  function submit(): void {
-    backend.ensureCommandEncoderReady();
-    backend.endComputePassEncoder();
-    backend.submitQueue();
-  }
+  const submit = (): void => submitEncoded(backend);
   if (tf.findBackendFactory('webgpu')) tf.removeBackend('webgpu');
   tf.registerBackend('webgpu', () => backend);
   await tf.setBackend('webgpu');
