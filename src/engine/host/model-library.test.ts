@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ModelNotFoundError, StateDictError, StorageError } from '../../common/errors';
-import { tangoReleased, tinyTango } from '../../testing';
+import { tangoReleased, tinyAudioldm, tinyTango } from '../../testing';
 import { openComponentStateDict } from '../../weights';
 import type { LoadProgress } from '../protocol';
 import { MemoryStore, type StoreKey } from './key-value-store';
@@ -68,6 +68,20 @@ describe('Tango’s published files are imported', () => {
     await expect(importing).rejects.toThrow();
     expect(await values.keys()).toEqual([]);
   });
+});
+
+it('AudioLDM’s diffusers folder is imported, and says what it is made of', async () => {
+  const library = new ModelLibrary(NOWHERE, new ModelStore(new MemoryStore()));
+  const { files } = await tinyAudioldm();
+  const model = await library.importFiles(files, noCheck, {});
+  expect(model.components[0]).toMatchObject({
+    name: 'text_encoder',
+    className: 'ClapTextModelWithProjection',
+  });
+  const { folder } = await library.open(model.id);
+  const text = await openComponentStateDict(folder, 'text_encoder');
+  expect(text.names()).toContain('text_projection.linear2.weight');
+  expect(text.names()).toContain('text_model.encoder.layer.1.output.LayerNorm.weight');
 });
 
 describe('when storage is full', () => {

@@ -1,4 +1,5 @@
 import { prepareWaveform, resample } from '../../audio';
+import { InvalidInputError } from '../../common/errors';
 import type { TangoPipeline } from '../../diffusion/pipelines/tango-pipeline';
 import type { CachedPair, CachedText } from '../../training/training-data';
 import type { TrainingClip, TrainingPair } from '../protocol-training';
@@ -34,7 +35,13 @@ async function latentsOf(
   return (await pipeline.encode(mel)).data;
 }
 
+/** @throws InvalidInputError for AudioLDM, whose one vector a prompt is no states to train with */
 export async function cacheText(pipeline: TangoPipeline, prompt: string): Promise<CachedText> {
+  if (pipeline.denoiser.unet.config.classEmbedding !== null) {
+    throw new InvalidInputError(
+      'Fine-tuning is for models of the Tango family; this one (AudioLDM) can generate only. Choose another model.',
+    );
+  }
   const { states } = await pipeline.encodeText([prompt]);
   const [, tokens, width] = states.shape as [number, number, number];
   return { states: states.data, tokens, width };

@@ -195,12 +195,12 @@ export function resolveAdapter(
     return [];
   });
   if (strangers.length > 0) {
-    const described = strangers.slice(0, 3).map((stranger) => {
-      const near = nearestNames(stranger, paths);
+    const described = strangers.slice(0, 2).map((stranger) => {
+      const near = nearestNames(stranger, paths).slice(0, 2);
       return `"${stranger}"${near.length > 0 ? ` (nearest: ${near.join(', ')})` : ''}`;
     });
     throw new StateDictError(
-      `The adapter "${name}" is of another model: ${strangers.length} of its ${layers.length} layers are not in this one: ${described.join(', ')}${strangers.length > 3 ? ', …' : ''}. Use it with the model that it was trained for.`,
+      `The adapter "${name}" is of another model: ${strangers.length} of its ${layers.length} layers are not in this one: ${described.join(', ')}${strangers.length > 2 ? ` and ${strangers.length - 2} more` : ''}. Use it with the model that it was trained for.`,
     );
   }
   const tensors = new Map(
