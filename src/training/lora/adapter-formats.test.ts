@@ -158,6 +158,14 @@ describe('an adapter’s file', () => {
     expect(scaleOf(other, config)).toEqual({ rank: 1, scaling: 1 });
   });
 
+  it('tensors that share their bytes in a torch file do not cost more than the file', async () => {
+    const url = new URL('../fixtures/lora-formats/shared-storage.bin', import.meta.url);
+    const files = [await file('pytorch_lora_weights.bin', url)];
+    await expect(readAdapterFiles(files)).rejects.toThrow(
+      /have 40960 bytes, but the file has \d+: some share/,
+    );
+  });
+
   it('1×1 convolutions are matrices', async () => {
     const [parsed] = (
       await readAdapterFiles(
