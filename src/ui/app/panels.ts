@@ -2,6 +2,7 @@ import type { ComponentType } from 'react';
 import { FineTunePanel } from '../panels/fine-tune/fine-tune-panel';
 import { GeneratePanel } from '../panels/generate/generate-panel';
 import { ModelsPanel } from '../panels/models/models-panel';
+import { PreferencesPanel } from '../panels/preferences/preferences-panel';
 import type { PanelId } from '../stores/view-store';
 
 export interface Panel {
@@ -13,6 +14,7 @@ export interface Panel {
 /** The studio's panels, in the order of their tabs. Only the one that is shown is mounted: what lasts is in a store. */
 export const panels: readonly Panel[] = [
   { id: 'generate', label: 'Generate', Content: GeneratePanel },
+  { id: 'preferences', label: 'Preferences', Content: PreferencesPanel },
   { id: 'fine-tune', label: 'Fine-tune', Content: FineTunePanel },
   { id: 'models', label: 'Models', Content: ModelsPanel },
 ];

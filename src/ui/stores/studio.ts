@@ -10,6 +10,7 @@ import { createGenerationStore } from './generation-store';
 import { keepAwake } from './keep-awake';
 import { createModelStore } from './model-store';
 import { createPlayerStore, type SoundOutput } from './player-store';
+import { createPreferenceStore } from './preference-store';
 import { createSettingsStore } from './settings-store';
 import { createViewStore } from './view-store';
 
@@ -81,6 +82,7 @@ export function createStudio(client: EngineClient, options: StudioOptions) {
     generations,
     models,
     player: createPlayerStore(output, eachFrame),
+    preferences: createPreferenceStore(client),
     settings,
     view: createViewStore(),
     connect(): () => void {
