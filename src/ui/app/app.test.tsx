@@ -253,3 +253,26 @@ test('a key of one panel does nothing on another', async () => {
   await user.keyboard('r');
   expect(studio.settings.getState().seed).not.toBe(seed);
 });
+
+test('a repository’s cost and licence are said before its download, which can be paused and gone on with', async () => {
+  let slow = true;
+  const pause = () => new Promise<void>((resolve) => setTimeout(resolve, slow ? 300 : 0));
+  const { user, studio, engine } = renderStudio({ pause });
+  await ready();
+  act(() => studio.view.getState().showPanel('models'));
+  await user.type(await screen.findByRole('textbox', { name: 'Another repository' }), 'declare-lab/tango2');
+  const download = vi.spyOn(engine.models, 'download');
+  await user.click(screen.getByRole('button', { name: 'What it costs' }));
+  expect(await screen.findByText(/5.28 GB to download.*2.64 GB of memory.*cc-by-nc-sa-4.0/)).toBeTruthy();
+  expect(screen.getByText(/tokenizer.json comes from google\/flan-t5-large/)).toBeTruthy();
+  expect(download).not.toHaveBeenCalled();
+
+  await user.click(screen.getByRole('button', { name: 'Download' }));
+  expect(await screen.findByRole('progressbar', { name: 'Downloading declare-lab/tango2' })).toBeTruthy();
+  await user.click(await screen.findByRole('button', { name: 'Pause' }));
+  slow = false;
+  await user.click(await screen.findByRole('button', { name: 'Download' }));
+  expect(await screen.findByText('downloaded from huggingface.co')).toBeTruthy();
+  await user.click(screen.getByRole('button', { name: 'Check declare-lab/tango2' }));
+  expect(await screen.findByText(/every byte is as it was kept/)).toBeTruthy();
+});

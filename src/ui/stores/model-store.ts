@@ -23,6 +23,8 @@ export interface ModelState {
   /** Reads the list and loads the model of the last visit, else the first one, unless one is loaded already. */
   open(loaded: ModelSummary | null): Promise<void>;
   use(id: string): Promise<void>;
+  /** Frees the memory of the model in use. */
+  unload(): Promise<void>;
   /** Takes a model, or a LoRA for the model in use. */
   importFiles(files: readonly ModelFile[] | Promise<readonly ModelFile[]>): Promise<void>;
   /** Reads the list again. */
@@ -111,6 +113,14 @@ export function createModelStore(
         }
       },
       use: (id) => run({ kind: 'load', modelId: id, progress: null }, (signal) => load(id, signal)),
+      unload: async () => {
+        try {
+          await engine.models.unload();
+          set({ current: null, failure: null });
+        } catch (error) {
+          set({ failure: { ...toFailure(error), during: 'load' } });
+        }
+      },
       importFiles: (files) =>
         run({ kind: 'import', progress: null }, async (signal) => {
           const given = await files;

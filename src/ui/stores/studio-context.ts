@@ -5,6 +5,7 @@ import type { BenchmarkState } from './benchmark-store';
 import type { EngineState } from './engine-store';
 import type { FineTuneState } from './fine-tune-store';
 import type { GenerationState } from './generation-store';
+import type { HubState } from './hub-store';
 import type { ModelState } from './model-store';
 import type { PlayerState } from './player-store';
 import type { SettingsState } from './settings-store';
@@ -37,6 +38,10 @@ export function useBenchmark<T>(select: (state: BenchmarkState) => T): T {
 
 export function useModels<T>(select: (state: ModelState) => T): T {
   return useStore(useStudio().models, select);
+}
+
+export function useHub<T>(select: (state: HubState) => T): T {
+  return useStore(useStudio().hub, select);
 }
 
 export function usePlayer<T>(select: (state: PlayerState) => T): T {

@@ -7,6 +7,7 @@ import { createBenchmarkStore } from './benchmark-store';
 import { createEngineStore } from './engine-store';
 import { createFineTuneStore, type PairSource } from './fine-tune-store';
 import { createGenerationStore } from './generation-store';
+import { createHubStore } from './hub-store';
 import { keepAwake } from './keep-awake';
 import { createModelStore } from './model-store';
 import { createPlayerStore, type SoundOutput } from './player-store';
@@ -80,6 +81,7 @@ export function createStudio(client: EngineClient, options: StudioOptions) {
     engine,
     fineTune,
     generations,
+    hub: createHubStore(client, () => models.getState().refresh()),
     models,
     player: createPlayerStore(output, eachFrame),
     preferences: createPreferenceStore(client),

@@ -1,15 +1,18 @@
 import { type ChangeEvent, type DragEvent, useEffect, useRef, useState } from 'react';
 import type { ModelSummary } from '../../../engine/protocol';
-import { loadFraction, loadText, modelFacts } from '../../app/model-text';
+import { bytesText, loadFraction, loadText, modelFacts } from '../../app/model-text';
 import { Button, IconButton } from '../../components/button';
 import { Dialog } from '../../components/dialog';
 import { Icon } from '../../components/icons';
 import { Notice } from '../../components/notice';
 import { ProgressBar } from '../../components/progress-bar';
 import { helpFor } from '../../stores/failure';
-import { useEngine, useGenerations, useModels } from '../../stores/studio-context';
+import { useEngine, useGenerations, useHub, useModels } from '../../stores/studio-context';
+import { HubSection } from './hub-section';
 import { filesOfDrop, filesOfInput } from './model-files';
+import { fitOf, type ModelFit } from './model-fit';
 import styles from './models-panel.module.css';
+import { StorageMeter } from './storage-meter';
 
 /** The models there are, and ways to get more. */
 export function ModelsPanel() {
@@ -19,15 +22,19 @@ export function ModelsPanel() {
   const remove = useModels((state) => state.remove);
   const refresh = useModels((state) => state.refresh);
   const added = useModels((state) => state.addedAdapter);
+  const refreshHub = useHub((state) => state.refresh);
   const ready = useEngine(({ status }) => status.state === 'ready');
   useEffect(() => {
-    if (ready) void refresh();
-  }, [ready, refresh]);
+    if (!ready) return;
+    void refresh();
+    void refreshHub();
+  }, [ready, refresh, refreshHub]);
   return (
     <section className={styles.panel} aria-labelledby="models-heading">
       <h2 id="models-heading" className={styles.heading}>
         Models
       </h2>
+      <StorageMeter />
       <ul className={styles.list}>
         {models?.map((model) => (
           <ModelRow key={model.id} model={model} onRemove={() => setRemoving(model)} />
@@ -44,7 +51,13 @@ export function ModelsPanel() {
           <p>It is for the model in use, and chosen in Generate. Fine-tune lists it with the runs.</p>
         </Notice>
       )}
-      <ImportArea />
+      <HubSection />
+      <section className={styles.section} aria-labelledby="import-heading">
+        <h3 id="import-heading" className={styles.subheading}>
+          Import files
+        </h3>
+        <ImportArea />
+      </section>
       {removing && (
         <Dialog title={`Remove ${removing.name}?`} alert onClose={() => setRemoving(null)}>
           <p>Its files are deleted from this browser. To use it again you have to import it again.</p>
@@ -71,18 +84,34 @@ function ModelRow({ model, onRemove }: { readonly model: ModelSummary; readonly 
   const job = useModels((state) => state.job);
   const use = useModels((state) => state.use);
   const running = useGenerations((state) => state.runningId !== null);
+  const info = useEngine((state) => state.info);
+  const hubJob = useHub((state) => state.job);
+  const verify = useHub((state) => state.verify);
+  const damaged = useHub((state) => state.checks[model.id]);
+  const unload = useModels((state) => state.unload);
+  const fit = info && fitOf(model, info);
+  const checking = hubJob?.kind === 'verify' && hubJob.modelId === model.id ? hubJob : null;
   const loading = job?.kind === 'load' && job.modelId === model.id;
   return (
     <li className={styles.model}>
       <div className={styles.words}>
         <p className={styles.name}>
           {model.name}
-          <span className={styles.badge}>{model.source === 'bundled' ? 'bundled' : 'imported'}</span>
+          <span className={styles.badge}>{sourceText(model)}</span>
+          {model.state === 'broken' && <span className={styles.broken}>broken</span>}
         </p>
         <p className={styles.facts}>
           {[modelFacts(model), model.license && `licence ${model.license}`].filter(Boolean).join(' · ')}
         </p>
         {model.description && <p className={styles.facts}>{model.description}</p>}
+        {fit && <Fit fit={fit} onGpu={info.backend === 'webgpu'} />}
+        {checking && (
+          <>
+            <ProgressBar label={`Checking ${model.name}`} fraction={loadFraction(checking.progress)} />
+            <p className={styles.facts}>{checking.progress ? loadText(checking.progress) : 'Checking…'}</p>
+          </>
+        )}
+        {damaged && <p className={styles.facts}>{checkText(damaged)}</p>}
         {loading && (
           <>
             <ProgressBar label={`Loading ${model.name}`} fraction={loadFraction(job.progress)} />
@@ -92,10 +121,26 @@ function ModelRow({ model, onRemove }: { readonly model: ModelSummary; readonly 
       </div>
       <div className={styles.tools}>
         {current && !loading ? (
-          <span className={styles.current}>In use</span>
+          <>
+            <span className={styles.current}>In use</span>
+            <Button size="small" disabled={job !== null || running} onClick={() => void unload()}>
+              Unload
+            </Button>
+          </>
         ) : (
           <Button size="small" disabled={job !== null || running} onClick={() => void use(model.id)}>
             {loading ? 'Loading…' : 'Use'}
+          </Button>
+        )}
+        {model.source === 'imported' && (
+          <Button
+            size="small"
+            variant="ghost"
+            aria-label={`Check ${model.name}`}
+            disabled={hubJob !== null}
+            onClick={() => void verify(model.id)}
+          >
+            Check
           </Button>
         )}
         {model.source === 'imported' && (
@@ -105,6 +150,31 @@ function ModelRow({ model, onRemove }: { readonly model: ModelSummary; readonly 
         )}
       </div>
     </li>
+  );
+}
+
+function sourceText({ source, origin }: ModelSummary): string {
+  if (source === 'bundled') return 'bundled';
+  return origin ? `downloaded from ${new URL(origin.hubUrl).host}` : 'imported';
+}
+
+function checkText(damaged: readonly string[]): string {
+  return damaged.length === 0
+    ? 'Checked: every byte is as it was kept.'
+    : `Damaged: ${damaged.join(', ')}. Remove the model, then download or import it again.`;
+}
+
+/** Memory of each part on the backend that is in use. */
+function Fit({ fit, onGpu }: { readonly fit: ModelFit; readonly onGpu: boolean }) {
+  if (fit.parts.length === 0) return null;
+  return (
+    <>
+      <p className={styles.facts}>
+        {bytesText(fit.totalBytes)} of {onGpu ? 'GPU memory' : 'memory'}:{' '}
+        {fit.parts.map(({ name, bytes }) => `${name} ${bytesText(bytes)}`).join(', ')}
+      </p>
+      {fit.problem && <p className={styles.problem}>{fit.problem}</p>}
+    </>
   );
 }
 
