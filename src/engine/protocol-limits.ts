@@ -54,3 +54,6 @@ export const TRAIN_DEFAULTS: TrainSettings = {
   seed: 0,
   checkpointEverySteps: 10,
 };
+
+/** CLAP models that come with the studio, in the order in which their scores are shown. */
+export const BUNDLED_CLAP_IDS = ['default-clap-1', 'default-clap-2'] as const;

@@ -26,13 +26,14 @@ import type {
   StudioEngine,
 } from '../protocol';
 import type { BenchmarkProgress, BenchmarkRequest, BenchmarkResult } from '../protocol-benchmark';
-import type { ClapApi } from '../protocol-clap';
+import type { ClapApi, ClapModelSummary } from '../protocol-clap';
 import { BUNDLED_MODEL_ID, GENERATE_DEFAULTS } from '../protocol-limits';
 import type { PreferencesApi } from '../protocol-preferences';
 import type { TrainApi } from '../protocol-training';
 import type { EngineEvent, EngineStartOptions } from '../rpc/methods';
 import { asStudioError } from '../rpc/wire-error';
 import { benchmarkStages } from './benchmark';
+import { ClapLibrary } from './clap-library';
 import { ClapScorer } from './clap-scorer';
 import { generateTakes } from './generate-takes';
 import { HubDownloads } from './hub-downloads';
@@ -70,11 +71,12 @@ export class EngineHost implements StudioEngine {
   readonly models: ModelsApi;
   readonly stages: StagesApi;
   readonly train: TrainApi;
-  readonly clap: ClapApi = new ClapScorer();
+  readonly clap: ClapApi;
   readonly preferences: PreferencesApi;
 
   readonly #library: ModelLibrary;
   readonly #trainer: Trainer;
+  readonly #clap: ClapScorer;
   readonly #queue = new JobQueue();
   readonly #onEvent: (event: EngineEvent) => void;
   #device: ComputeDevice;
@@ -94,6 +96,7 @@ export class EngineHost implements StudioEngine {
     store: ModelStore = new ModelStore(openKeyValueStore('tango-studio-models')),
     trainingStore: TrainingStore = new TrainingStore(openKeyValueStore('tango-studio-training')),
     preferenceStore: PreferenceStore = new PreferenceStore(openKeyValueStore('tango-studio-preferences')),
+    clapStore: ModelStore<ClapModelSummary> = new ModelStore(openKeyValueStore('tango-studio-claps')),
   ): Promise<EngineHost> {
     const device = await openDevice(options.backend);
     return new EngineHost(
@@ -102,6 +105,7 @@ export class EngineHost implements StudioEngine {
       new ModelLibrary(options.modelsUrl, store),
       trainingStore,
       preferenceStore,
+      new ClapLibrary(options.modelsUrl, clapStore),
       onEvent,
     );
   }
@@ -112,6 +116,7 @@ export class EngineHost implements StudioEngine {
     library: ModelLibrary,
     trainingStore: TrainingStore,
     preferenceStore: PreferenceStore,
+    clapLibrary: ClapLibrary,
     onEvent: (event: EngineEvent) => void,
   ) {
     this.#device = device;
@@ -161,6 +166,8 @@ export class EngineHost implements StudioEngine {
       trainingStore,
     );
     this.train = this.#trainer;
+    this.#clap = new ClapScorer(clapLibrary, (jobSignal, work) => this.#job(jobSignal, work));
+    this.clap = this.#clap;
     this.preferences = new Preferences(
       {
         generate: (request, jobOptions) => this.generate(request, jobOptions),
@@ -201,6 +208,7 @@ export class EngineHost implements StudioEngine {
       if (choice === this.#backendChoice && !this.#lost) return this.info();
       const model = this.#loaded?.summary.id;
       this.#unload();
+      this.#clap.unload();
       try {
         // Opened before the old one is let go: a backend that cannot be had leaves the engine where it is.
         const device = await openDevice(choice);
@@ -287,6 +295,7 @@ export class EngineHost implements StudioEngine {
   dispose(): void {
     this.#lost ??= new JobCancelledError('The engine was closed.');
     this.#unload();
+    this.#clap.unload();
     this.#device.dispose();
   }
 

@@ -201,7 +201,7 @@ function withOverflow(summary: ModelSummary, overflowed: ReadonlySet<string>): M
   );
 }
 
-function checkedFiles(files: readonly ModelFile[]): readonly ModelFile[] {
+export function checkedFiles(files: readonly ModelFile[]): readonly ModelFile[] {
   const good =
     Array.isArray(files) && files.every(({ path, blob }) => typeof path === 'string' && blob instanceof Blob);
   if (good) return files;
@@ -228,14 +228,14 @@ function recordUse(folder: ModelFolder): { folder: ModelFolder; used: Set<string
   };
 }
 
-function folderNameOf(files: readonly ModelFile[]): string {
+export function folderNameOf(files: readonly ModelFile[]): string {
   const [first = '', ...rest] = files[0]?.path.split('/') ?? [];
   return rest.length > 0 && files.every(({ path }) => path.startsWith(`${first}/`))
     ? first
     : 'Imported model';
 }
 
-function slugOf(name: string): string {
+export function slugOf(name: string): string {
   const slug = name
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')

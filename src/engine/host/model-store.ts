@@ -36,13 +36,14 @@ interface StoredFile {
   readonly hashes?: readonly string[];
 }
 
-interface ModelRecord {
+interface ModelRecord<S> {
   readonly schemaVersion: number;
-  readonly summary: ModelSummary;
+  readonly summary: S;
   readonly files: readonly StoredFile[];
 }
 
-export class ModelStore {
+/** @typeParam S what is told of a model without opening it */
+export class ModelStore<S extends { readonly id: string; readonly name: string } = ModelSummary> {
   readonly #values: KeyValueStore;
 
   constructor(values: KeyValueStore) {
@@ -54,7 +55,7 @@ export class ModelStore {
   }
 
   /** Each with whether all its chunks are there; those of a newer studio are left out. @throws StorageError */
-  async list(): Promise<readonly ModelSummary[]> {
+  async list(): Promise<readonly S[]> {
     const keys = await this.#values.keys();
     const present = new Set(keys.map((key) => JSON.stringify(key)));
     const records = await this.#records(keys);
@@ -78,7 +79,7 @@ export class ModelStore {
    * The folder and its summary; null when there is no such model.
    * @throws StorageError when chunks are missing, or when a newer studio kept it
    */
-  async open(id: string): Promise<{ folder: ModelFolder; summary: ModelSummary } | null> {
+  async open(id: string): Promise<{ folder: ModelFolder; summary: S } | null> {
     const record = await this.#record(id);
     if (!record) return null;
     if (!isReadable(record)) throw newer(record);
@@ -93,10 +94,10 @@ export class ModelStore {
    * @throws StorageError (nothing is kept then), JobCancelledError by the signal's reason
    */
   async save(
-    summary: ModelSummary,
+    summary: S,
     files: readonly FileToKeep[],
-    { finish = (kept) => kept, ...options }: SaveOptions = {},
-  ): Promise<ModelSummary> {
+    { finish = (kept) => kept, ...options }: SaveOptions<S> = {},
+  ): Promise<S> {
     return alone(async () => {
       await this.#sweep();
       try {
@@ -109,11 +110,11 @@ export class ModelStore {
   }
 
   async #write(
-    summary: ModelSummary,
+    summary: S,
     files: readonly FileToKeep[],
     { signal, onProgress }: JobOptions<LoadProgress>,
-    finish: (summary: ModelSummary) => ModelSummary,
-  ): Promise<ModelSummary> {
+    finish: (summary: S) => S,
+  ): Promise<S> {
     const totalBytes = files.reduce(
       (sum, file) => sum + ('blob' in file ? file.blob.size : file.expectedBytes),
       0,
@@ -135,7 +136,7 @@ export class ModelStore {
       });
     }
     const finished = finish(summary);
-    const record: ModelRecord = { schemaVersion: SCHEMA_VERSION, summary: finished, files: stored };
+    const record: ModelRecord<S> = { schemaVersion: SCHEMA_VERSION, summary: finished, files: stored };
     await this.#values.set([summary.id, 'complete'], record);
     return finished;
   }
@@ -204,12 +205,12 @@ export class ModelStore {
     if (orphans.length > 0) await this.#values.deleteMany(orphans);
   }
 
-  async #record(id: string): Promise<ModelRecord | null> {
+  async #record(id: string): Promise<ModelRecord<S> | null> {
     const value = await this.#values.get([id, 'complete']);
-    return isRecord(value) ? value : null;
+    return isRecord<S>(value) ? value : null;
   }
 
-  async #records(keys: readonly StoreKey[]): Promise<readonly ModelRecord[]> {
+  async #records(keys: readonly StoreKey[]): Promise<readonly ModelRecord<S>[]> {
     const ids = keys.filter(([, kind]) => kind === 'complete').map(([id]) => String(id));
     return (await Promise.all(ids.map((id) => this.#record(id)))).filter((record) => record !== null);
   }
@@ -231,9 +232,9 @@ export class ModelStore {
   }
 }
 
-export interface SaveOptions extends JobOptions<LoadProgress> {
+export interface SaveOptions<S> extends JobOptions<LoadProgress> {
   /** Last words on the model, once all its files are written and before it exists. */
-  readonly finish?: (summary: ModelSummary) => ModelSummary;
+  readonly finish?: (summary: S) => S;
 }
 
 /** A part of a file with the hash of its bytes. */
@@ -307,7 +308,7 @@ async function stream(
   return { size: size + first.blob.size, chunkCount: hashes.length, hashes };
 }
 
-function isRecord(value: unknown): value is ModelRecord {
+function isRecord<S>(value: unknown): value is ModelRecord<S> {
   return (
     typeof value === 'object' &&
     value !== null &&
@@ -317,11 +318,11 @@ function isRecord(value: unknown): value is ModelRecord {
   );
 }
 
-function isReadable({ schemaVersion }: ModelRecord): boolean {
+function isReadable({ schemaVersion }: ModelRecord<unknown>): boolean {
   return schemaVersion >= 1 && schemaVersion <= SCHEMA_VERSION;
 }
 
-function newer({ schemaVersion, summary }: ModelRecord): StorageError {
+function newer({ schemaVersion, summary }: ModelRecord<{ readonly name: string }>): StorageError {
   return new StorageError(
     `"${summary.name}" was kept by a newer version of the studio (format ${schemaVersion}, this one reads ${SCHEMA_VERSION}). Reload the page to get the newest studio.`,
   );

@@ -67,7 +67,7 @@ function classNameOf(entry: unknown): string | null {
 }
 
 /** Title, licence and first paragraph of a model card (README.md with YAML front matter), as far as there are any. */
-async function readCard(
+export async function readCard(
   folder: ModelFolder,
 ): Promise<{ title: string | null; description: string; license: string | null }> {
   if (!folder.has('README.md')) return { title: null, description: '', license: null };

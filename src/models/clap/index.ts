@@ -1,3 +1,4 @@
+export { ClapEncoder, type OpenedClap, openClap } from './clap-encoder';
 export { ClapModel } from './clap-model';
 export { type ClapConfig, parseClapConfig, parseClapTextConfig } from './config';
 export {
