@@ -60,6 +60,19 @@ test('an example fills the prompt, Ctrl+Enter in it generates, and the take says
   expect(screen.getByRole('heading', { name: 'birds sing while rain falls' })).toBeTruthy();
 });
 
+test('each take shows what every CLAP says of it, the best is marked, and takes sort by a score', async () => {
+  const { user, studio } = renderStudio();
+  studio.settings.getState().set({ takeCount: 3 });
+  await generate(user);
+  await waitFor(() => expect(screen.getAllByText('best of 3')).toHaveLength(2));
+  expect(screen.getAllByRole('definition')).toHaveLength(6);
+  await user.click(screen.getByRole('radio', { name: 'Small CLAP B' }));
+  const shown = (await takes()).map((take) =>
+    Number.parseFloat(within(take).getAllByRole('definition')[1]?.textContent ?? ''),
+  );
+  expect(shown).toEqual(shown.toSorted((a, b) => b - a));
+});
+
 test('a wrong number is said beside its field and nothing is sent', async () => {
   const { user, engine } = renderStudio();
   await ready();

@@ -62,7 +62,11 @@ export function findTake(generations: readonly Generation[], takeId: string | nu
   return takesInOrder(generations).find((take) => take.id === takeId);
 }
 
-export function createGenerationStore(engine: StudioEngine, onEnded: () => void = () => {}) {
+export function createGenerationStore(
+  engine: StudioEngine,
+  onEnded: () => void = () => {},
+  onTake: (sound: Sound) => void = () => {},
+) {
   let abort: AbortController | null = null;
   let lastId = 0;
 
@@ -74,6 +78,7 @@ export function createGenerationStore(engine: StudioEngine, onEnded: () => void 
     }
 
     function addTake(id: string, sound: Sound): void {
+      const known = get().generations.some(({ takes }) => takes.some((take) => take.id === sound.id));
       update(id, ({ takes, preview }) => {
         if (takes.some((take) => take.sound.id === sound.id)) return { preview };
         const take: Take = { id: sound.id, number: takes.length + 1, sound };
@@ -82,6 +87,7 @@ export function createGenerationStore(engine: StudioEngine, onEnded: () => void 
       const { generations, selectedTakeId } = get();
       const isFirstOfItsGeneration = generations.find((one) => one.id === id)?.takes.length === 1;
       if (isFirstOfItsGeneration || selectedTakeId === null) set({ selectedTakeId: sound.id });
+      if (!known) onTake(sound);
     }
 
     /** Runs the takes the generation still lacks. */

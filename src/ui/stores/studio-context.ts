@@ -2,6 +2,7 @@ import { createContext, useContext } from 'react';
 import { useStore } from 'zustand';
 import type { AppearanceState } from './appearance-store';
 import type { BenchmarkState } from './benchmark-store';
+import type { ClapState } from './clap-store';
 import type { EngineState } from './engine-store';
 import type { FineTuneState } from './fine-tune-store';
 import type { GenerationState } from './generation-store';
@@ -58,4 +59,8 @@ export function useView<T>(select: (state: ViewState) => T): T {
 
 export function useFineTune<T>(select: (state: FineTuneState) => T): T {
   return useStore(useStudio().fineTune, select);
+}
+
+export function useClap<T>(select: (state: ClapState) => T): T {
+  return useStore(useStudio().clap, select);
 }

@@ -4,6 +4,7 @@ import type { EngineClient } from '../../engine/client/engine-client';
 import type { BackendChoice } from '../../engine/protocol';
 import { createAppearanceStore } from './appearance-store';
 import { createBenchmarkStore } from './benchmark-store';
+import { createClapStore } from './clap-store';
 import { createEngineStore } from './engine-store';
 import { createFineTuneStore, type PairSource } from './fine-tune-store';
 import { createGenerationStore } from './generation-store';
@@ -59,7 +60,12 @@ export function createStudio(client: EngineClient, options: StudioOptions) {
       void fineTune.getState().refresh();
     },
   });
-  const generations = createGenerationStore(client, () => void engine.getState().refresh());
+  const clap = createClapStore(client);
+  const generations = createGenerationStore(
+    client,
+    () => void engine.getState().refresh(),
+    (sound) => void clap.getState().score(sound),
+  );
 
   // The model can change without the page's doing: a script, a restarted engine.
   engine.subscribe(({ info }, before) => {
@@ -78,6 +84,7 @@ export function createStudio(client: EngineClient, options: StudioOptions) {
     appearance: createAppearanceStore(storage),
     benchmark: createBenchmarkStore(client),
     client,
+    clap,
     engine,
     fineTune,
     generations,

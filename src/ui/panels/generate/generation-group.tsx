@@ -2,13 +2,15 @@ import { Button, IconButton } from '../../components/button';
 import { CopyButton } from '../../components/copy-button';
 import { Icon } from '../../components/icons';
 import { Notice } from '../../components/notice';
+import { bestTakes, sortedByScore } from '../../stores/clap-store';
 import type { Generation } from '../../stores/generation-store';
-import { useModels, useStudio } from '../../stores/studio-context';
+import { useClap, useModels, useStudio } from '../../stores/studio-context';
 import { applyGeneration } from './apply-parameters';
 import { FailureNotice } from './failure-notice';
 import styles from './generation-group.module.css';
 import { parameterRecord, parameterSummary } from './parameter-text';
 import { RunningTake } from './running-take';
+import { SortTakes } from './sort-takes';
 import { TakeCard } from './take-card';
 
 export function GenerationGroup({ generation }: { readonly generation: Generation }) {
@@ -18,6 +20,12 @@ export function GenerationGroup({ generation }: { readonly generation: Generatio
   const modelName = useModels(({ models }) =>
     models && models.length > 1 ? models.find((model) => model.id === request.modelId)?.name : undefined,
   );
+  const scores = useClap((state) => state.scores);
+  const sortBy = useClap((state) => state.sortBy);
+  const takeIds = takes.map((take) => take.id);
+  const best = bestTakes(takeIds, scores);
+  const bestBy = (takeId: string): ReadonlySet<string> =>
+    new Set([...best].flatMap(([modelId, id]) => (id === takeId ? [modelId] : [])));
   const headingId = `${id}-prompt`;
 
   function remove(): void {
@@ -59,11 +67,18 @@ export function GenerationGroup({ generation }: { readonly generation: Generatio
         </Notice>
       )}
       <FailureNotice generation={generation} />
+      <SortTakes groupId={id} takeIds={takeIds} />
       {(takes.length > 0 || status === 'running') && (
         <div className={styles.takes}>
           {status === 'running' && <RunningTake generation={generation} />}
-          {takes.toReversed().map((take) => (
-            <TakeCard key={take.id} take={take} takeCount={request.count} />
+          {sortedByScore(takes.toReversed(), scores, sortBy).map((take) => (
+            <TakeCard
+              key={take.id}
+              take={take}
+              takeCount={request.count}
+              bestBy={bestBy(take.id)}
+              madeCount={takes.length}
+            />
           ))}
         </div>
       )}

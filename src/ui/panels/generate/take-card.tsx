@@ -10,13 +10,18 @@ import { useGenerations, usePlayer, useStudio } from '../../stores/studio-contex
 import { applyTake } from './apply-parameters';
 import { downloadTake } from './download-take';
 import styles from './take-card.module.css';
+import { TakeScores } from './take-scores';
 
 export interface TakeCardProps {
   readonly take: Take;
   readonly takeCount: number;
+  /** CLAPs that score it highest of its generation. */
+  readonly bestBy: ReadonlySet<string>;
+  /** Takes of its generation that have been made. */
+  readonly madeCount: number;
 }
 
-export function TakeCard({ take, takeCount }: TakeCardProps) {
+export function TakeCard({ take, takeCount, bestBy, madeCount }: TakeCardProps) {
   const studio = useStudio();
   const { sound } = take;
   const selected = useGenerations((state) => state.selectedTakeId === take.id);
@@ -65,6 +70,7 @@ export function TakeCard({ take, takeCount }: TakeCardProps) {
         </div>
       </div>
       <SoundView sound={sound} name={name} />
+      <TakeScores takeId={take.id} bestBy={bestBy} takeCount={madeCount} />
     </section>
   );
 }
