@@ -1,8 +1,10 @@
 """Stage `clap`: small CLAPs of transformers' ClapModel class (HTSAT and RoBERTa), trained from nothing.
 
 Contrastive, with captions in another order and captions with another event as hard negatives: without them a CLAP of
-this size tells which events are there and not in what order. Heads that are thrown away afterwards name the events of
-each part of the sound, of each word and of each step of the scene, the last one from either embedding.
+this size tells which events are there and not in what order. Heads that are thrown away afterwards name the event and
+its step in the scene: of each part of the sound, of each word, and from either embedding. Where they read matters. The
+audio tower averages over places, so a place has to know its step before; the text tower gathers its first token's state
+in the last layer, so words have to know theirs in the layer before it.
 """
 from __future__ import annotations
 
@@ -54,14 +56,14 @@ class Heads(nn.Module):
     def __init__(self, config: ClapConfig) -> None:
         super().__init__()
         classes = len(NAMES)
-        self.frames = nn.Linear(config.audio_config.hidden_size, classes)
+        self.frames = nn.Linear(config.audio_config.hidden_size, STEPS * classes)
         self.tokens = nn.Linear(config.text_config.hidden_size, classes)
         self.steps = nn.Linear(config.text_config.hidden_size, STEPS)
         self.slots = nn.Linear(config.projection_dim, STEPS * classes)
 
     def frame_loss(self, states: torch.Tensor, rows: list[dict]) -> torch.Tensor:
         """states: [B, D, F, T], the audio tower's last states."""
-        logits = self.frames(states.float().mean(2).transpose(1, 2))
+        logits = self.frames(states.float().mean(2).transpose(1, 2)).unflatten(2, (STEPS, -1))
         return bce(logits, frame_targets(rows, logits.shape[1]))
 
     def token_loss(self, states: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -127,13 +129,13 @@ def train(name: str, clips: Path, work: Path, minutes: float, batch: int = 32, l
         optimizer.param_groups[0]["lr"] = lr * min(1, (step + 1) / 150) * max(0.02, 0.5 * (1 + math.cos(math.pi * done)))
         with mixed_precision():
             heard = model.audio_model(input_features=mel.unsqueeze(1))
-            read = model.text_model(input_ids=ids, attention_mask=mask)
+            read = model.text_model(input_ids=ids, attention_mask=mask, output_hidden_states=True)
             audio = model.audio_projection(heard.pooler_output)
             text = model.text_projection(read.pooler_output)
         audio, text = F.normalize(audio.float(), dim=-1), F.normalize(text.float(), dim=-1)
         losses = {"match": contrastive(model, audio, text, scenes, texts),
                   "frames": heads.frame_loss(heard.last_hidden_state, rows),
-                  "tokens": heads.token_loss(read.last_hidden_state, labels),
+                  "tokens": heads.token_loss(read.hidden_states[-2], labels),
                   "audio": heads.slot_loss(audio, scenes), "text": heads.slot_loss(text, texts)}
         loss = losses["match"] + 0.5 * (losses["frames"] + losses["tokens"] + losses["audio"] + losses["text"])
         optimizer.zero_grad()

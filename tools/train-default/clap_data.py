@@ -100,12 +100,12 @@ def augment(mel: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
 
 
 def frame_targets(rows: list[dict], bins: int) -> torch.Tensor:
-    """[B, bins, classes]: which classes sound in which part of the ten seconds."""
-    out = torch.zeros(len(rows), bins, len(NAMES))
+    """[B, bins, steps, classes]: which classes sound in which part of the ten seconds, and as which step of the scene."""
+    out = torch.zeros(len(rows), bins, STEPS, len(NAMES))
     for target, row in zip(out, rows):
-        for name, start, end in row["spans"]:
+        for event, (name, start, end) in enumerate(row["spans"]):
             a, b = (int(round(x * bins / SECONDS)) for x in (start, end))
-            target[a:max(a + 1, b), NAMES.index(name)] = 1
+            target[a:max(a + 1, b), step_of(row["relation"], event), NAMES.index(name)] = 1
     return out
 
 

@@ -10,6 +10,8 @@ import argparse
 from pathlib import Path
 
 import clap
+import clap_evaluate
+import clap_export
 
 HERE = Path(__file__).resolve().parent
 
@@ -25,6 +27,9 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
     clap.train(arguments.name, arguments.clips, arguments.work, arguments.minutes, threads=arguments.threads)
+    folder = clap_export.export(arguments.name, arguments.work, arguments.out)
+    clap_evaluate.evaluate(folder, arguments.clips)
+    clap_export.write_card(arguments.name, arguments.work, folder)
 
 
 if __name__ == "__main__":
