@@ -81,18 +81,25 @@ def frame_targets(rows: list[dict], frames: int) -> torch.Tensor:
     return out
 
 
-def train(work: Path, seed: int, minutes: float, batch: int = 16, lr: float = 2e-3, threads: int = 1) -> None:
-    torch.manual_seed(seed + SEED_OFFSET)
-    torch.set_num_threads(threads)
+def train(work: Path, seed: int, minutes: float, threads: int = 1) -> None:
+    """The judge: own renderings, own seed."""
     rng = np.random.default_rng(seed + SEED_OFFSET)
     scenes = [random_scene(rng, WEIGHTS, set()) for _ in range(COUNT)]
     render_scenes(work, "judge-512", scenes, 512, seed + SEED_OFFSET, test=False)
-    clips = Clips(work, "judge-512")
-    model = Classifier().to(memory_format=torch.channels_last)
+    fit(work / "classifier.pt", Clips(work, "judge-512"), seed + SEED_OFFSET, minutes, threads=threads)
+
+
+def fit(path: Path, clips: Clips, seed: int, minutes: float, width: int = 24, batch: int = 16, lr: float = 2e-3,
+        threads: int = 1) -> None:
+    """Trains a classifier on clips of 5.12 s for `minutes` of core time in all; resumes from `path`."""
+    torch.manual_seed(seed)
+    torch.set_num_threads(threads)
+    rng = np.random.default_rng(seed)
+    model = Classifier(width).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), lr, weight_decay=1e-2, fused=True)
     ema = Ema(model, 0.99)
     parts = {"model": model, "o": optimizer, "ema": ema}
-    used, step = load_state(work / "classifier.pt", parts)
+    used, step = load_state(path, parts)
     started, begun, log = core_seconds(), used, []
     while used < minutes * 60:
         picks = np.sort(rng.choice(len(clips), batch, replace=False))
@@ -114,8 +121,8 @@ def train(work: Path, seed: int, minutes: float, batch: int = 16, lr: float = 2e
             print(json.dumps({"step": step, "minutes": round(used / 60, 1), "loss": round(np.mean(log[-50:]), 4)}),
                   flush=True)
         if step % 300 == 0:
-            save_state(work / "classifier.pt", parts, used, step)
-    save_state(work / "classifier.pt", parts, used, step)
+            save_state(path, parts, used, step)
+    save_state(path, parts, used, step)
 
 
 class Judge:

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import nn
 from transformers import T5Config, T5EncoderModel
 
+import codec
 import text_encoder
 import unet
 import vae
@@ -83,16 +84,18 @@ def export(work: Path, out: Path, seed: int, allow_random: bool = False) -> None
     net = (unet.load_unet(work) if _trained(work / "unet.pt", allow_random) else UNet2DConditionModel(**unet.CONFIG))
     _export_diffusers(net, out / "unet")
 
-    trained = _trained(work / "vae.pt", allow_random)
-    autoencoder = (vae.load_vae(work / "vae.pt") if trained else vae.Vae()).net
+    learned_together = codec.averages(work)
+    if learned_together:
+        autoencoder, generator = learned_together
+    else:
+        autoencoder = vae.load_vae(work / "vae.pt") if _trained(work / "vae.pt", allow_random) else vae.Vae()
+        trained = _trained(work / "vocoder.pt", allow_random)
+        generator = vocoder.load_generator(work / "vocoder.pt") if trained else vocoder.Generator()
     scale = 1.0
     if _trained(work / "latents.json", allow_random):
         scale = json.loads((work / "latents.json").read_text())["scaling_factor"]
-    autoencoder.register_to_config(scaling_factor=scale)
-    _export_diffusers(autoencoder, out / "vae")
-
-    trained = _trained(work / "vocoder.pt", allow_random)
-    generator = vocoder.load_generator(work / "vocoder.pt") if trained else vocoder.Generator()
+    autoencoder.net.register_to_config(scaling_factor=scale)
+    _export_diffusers(autoencoder.net, out / "vae")
     _json(out / "vocoder/config.json", {"architectures": ["SpeechT5HifiGan"], "model_type": "speecht5_hifigan"} | vocoder.CONFIG)
     _save(vocoder.hifi_gan_state(generator.state_dict()), out / "vocoder/model.safetensors")
     write_files_json(out)

@@ -21,6 +21,7 @@ def stages(work: Path, out: Path, seed: int, threads: int, warm: Path | None,
     import bank
     import card
     import classifier
+    import codec
     import config
     import evaluate
     import export
@@ -41,6 +42,8 @@ def stages(work: Path, out: Path, seed: int, threads: int, warm: Path | None,
         "decoder": lambda: vae.train(work, seed, m["vae"], m["decoder"], lr=1e-3 * rate, threads=threads),
         "vocoder": lambda: vocoder.train(work, seed, m["vocoder"], m["vocoder_spectral"], lr=1e-3 * rate, threads=threads,
                                          finetune_from=config.VOCODER_FINETUNE_FROM),
+        "ear": lambda: codec.train_ear(work, seed, m["ear"], threads=threads),
+        "codec": lambda: codec.train(work, seed, m["codec"], lr=3e-4 * rate, threads=threads),
         "text": lambda: text_encoder.train(work, seed, m["text"], threads=threads),
         "unet": lambda: unet.train(work, seed, m["unet"], lr=1e-3 * rate, threads=threads),
         "classifier": lambda: classifier.train(work, seed, m["classifier"], threads=threads),
@@ -52,8 +55,8 @@ def stages(work: Path, out: Path, seed: int, threads: int, warm: Path | None,
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("stage", help="all, or one of: bank render vae latents decoder vocoder text unet classifier "
-                                      "export evaluate card")
+    parser.add_argument("stage", help="all, or one of: bank render vae latents decoder vocoder ear codec text unet "
+                                      "classifier export evaluate card")
     parser.add_argument("--work", type=Path, default=HERE / ".work", help="clips, latents and checkpoints (5 GB)")
     parser.add_argument("--out", type=Path, default=DEFAULT_OUT, help="the folder that is shipped")
     parser.add_argument("--seed", type=int, default=0)
