@@ -114,7 +114,8 @@ Sounds: {', '.join(c.name.replace('_', ' ') for c in CLASSES)}.
 {metrics['captions']} held-out captions (the {len(held_out)} pairs of classes in them never occur together in training),
 DPM-Solver++ {STEPS} steps, guidance {GUIDANCE:g}, 5.12 s, the f16 weights of this folder computed in f32.
 The judge is an independent classifier: own seed, own renderings, audio only, ordinary augmentation (gain,
-tilt, noise, masked bands and times), never shown a codec or a generated sound. Ground truth is rendered from sources
+tilt, noise, masked bands and times), never shown a codec or a generated sound. Another classifier (other seed,
+other clips, other width) gave the codec's perceptual loss; it judges nothing here. Ground truth is rendered from sources
 held out of training. On simultaneous events the judge itself is weak (see its ground truth). Script: `tools/train-default/evaluate.py`; all figures: `metrics.json`.
 
 | | {' | '.join(c.replace('_', ' ') for c in columns)} |
@@ -150,8 +151,8 @@ A UNet pass takes 1.35 GFLOP for 5.12 s (latents 16 x 64 x 8), the VAE's decoder
 ## Spectrograms
 {chr(10).join(pictures(work, out, seed))}
 
-Made stage by stage with `tools/train-default/train.py`, seed {seed}, in two rounds: from nothing, then from that checkpoint
-(`--from`) with the sounds and losses as they are now. `train.py all --work DIR --seed {seed}` runs every stage from nothing.
+Made stage by stage with `tools/train-default/train.py`, seed {seed}, in three rounds: from nothing, then twice from the
+checkpoint before (`--from`) with the sounds and losses as they are now. `train.py all --work DIR --seed {seed}` runs every stage from nothing.
 """
     (out / "README.md").write_text(text)
     (out / "LICENSES.md").write_text(LICENSES)

@@ -13,7 +13,7 @@ LATENTS = {512: 9000, 1024: 500, 256: 1000, 128: 600}
 # Core minutes (processor time) of training per stage; more is better everywhere. The vocoder's discriminators come in
 # after `vocoder_spectral`. The shipped checkpoint had three rounds: vae 15, vocoder 43, text 9, unet 27 with bf16
 # instructions; then from there, without them, vae 26, vocoder 69, unet 30 at these rates: vae 0.5, vocoder 0.35,
-# unet 0.6; then, with them again, ear 5, codec 40, unet 46 at 0.6.
+# unet 0.6; then, with them again, ear 5, codec 28, unet 40 at 0.6.
 MINUTES = {"vae": 40, "decoder": 0, "vocoder": 110, "vocoder_spectral": 50, "ear": 5, "codec": 40, "text": 9,
            "unet": 90, "classifier": 12}
 # From this share of the vocoder's budget on, half of its input mels come from the VAE.
