@@ -4,7 +4,6 @@ import { viewDataset } from '../../../preferences/selection/choose-pairs';
 import { Button } from '../../components/button';
 import { Notice } from '../../components/notice';
 import { ProgressBar } from '../../components/progress-bar';
-import { Segmented } from '../../components/segmented';
 import { useStudio } from '../../stores/studio-context';
 import { timeText } from './create-form';
 import { HealthView } from './health-view';
@@ -89,7 +88,19 @@ export function DatasetPane({ dataset }: { readonly dataset: PreferenceDataset }
           <p>{dataset.failure}</p>
         </Notice>
       )}
-      <Segmented name="dataset-tab" legend="View" value={tab} options={TABS} onChange={setTab} />
+      {/* Buttons, not radio buttons: those take the arrow keys, which vote. */}
+      <nav className={styles.tabs} aria-label="Views of the dataset">
+        {TABS.map(({ value, label }) => (
+          <button
+            key={value}
+            type="button"
+            aria-current={value === tab ? 'true' : undefined}
+            onClick={() => setTab(value)}
+          >
+            {label}
+          </button>
+        ))}
+      </nav>
       {tab === 'selection' && <SelectionView dataset={dataset} view={view} />}
       {tab === 'pairs' && (
         <PairTable

@@ -34,7 +34,7 @@ export function HealthView({
   const rate = clapWinRate(votes, new Map(rows.map(({ pair, clapSide }) => [pair.id, clapSide])));
   const alpha = raterAgreement(votes);
   const facts: readonly (readonly [string, string])[] = [
-    ['Chosen pairs', `${health.pairs} of ${health.prompts} prompts`],
+    ['Chosen pairs', `${health.pairs}, of ${health.prompts} prompts`],
     ['Splits by prompt', `${health.splits.train} to train, ${health.splits.validation} to validate`],
     ...(health.durationSeconds
       ? [

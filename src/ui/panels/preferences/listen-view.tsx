@@ -100,7 +100,8 @@ export function ListenView({ rows, chosenId, onDone }: ListenViewProps) {
     const key = (run: () => void) => (event: KeyboardEvent) => {
       const { target } = event;
       const takesKeys =
-        target instanceof HTMLElement && target.closest('input, textarea, select, [role="slider"], dialog');
+        target instanceof HTMLElement &&
+        target.closest('input:not([type="checkbox"]), textarea, select, dialog');
       if (takesKeys || !studio.appearance.getState().singleKeyShortcuts) return;
       event.preventDefault();
       run();

@@ -85,7 +85,11 @@ function Comparison({ sounds, onHeard }: { sounds: PairSounds; onHeard: PairSoun
   useEffect(() => {
     const key = (side: Side) => (event: KeyboardEvent) => {
       const { target } = event;
-      if (target instanceof HTMLElement && target.closest('input, textarea, select, dialog')) return;
+      if (
+        target instanceof HTMLElement &&
+        target.closest('input:not([type="checkbox"]), textarea, select, dialog')
+      )
+        return;
       if (!studio.appearance.getState().singleKeyShortcuts) return;
       event.preventDefault();
       hear(side);
