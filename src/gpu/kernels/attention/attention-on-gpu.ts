@@ -79,12 +79,13 @@ interface Operand {
   readonly strides: HeadStrides;
 }
 
-/** What to read for x [B, N, P, D]: its source, where x is a transposed view that waits. */
+/** What to read for x [B, N, P, D]: its source, where x is a transposed view that waits (and was not reshaped since). */
 function operand(backend: WebGPUBackend, x: tf.TensorInfo): Operand {
-  const [, N, P, D] = x.shape as [number, number, number, number];
+  const [B, N, P, D] = x.shape as [number, number, number, number];
   const results = deferredResults(backend);
   const view = results.of(x.dataId);
-  if (view instanceof TransposedHeads) return { data: view.source, strides: [P * N * D, D, N * D] };
+  if (view instanceof TransposedHeads && view.source.shape.join() === [B, P, N, D].join())
+    return { data: view.source, strides: [P * N * D, D, N * D] };
   results.force(x.dataId);
   return { data: x, strides: [N * P * D, P * D, D] };
 }
