@@ -9,6 +9,9 @@ export const GENERATE_LIMITS = {
   guidanceScale: { min: 1, max: 20 },
   seed: { min: 0, max: 2 ** 32 - 1 },
   count: { min: 1, max: 4 },
+  adapterStrength: { min: 0, max: 2 },
+  /** Adapters at a time. */
+  adapters: 8,
 } as const;
 
 export const BENCHMARK_LIMITS = { runs: { min: 1, max: 50 } } as const;

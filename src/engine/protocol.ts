@@ -76,6 +76,13 @@ export interface ModelSummary {
   readonly maxDurationSeconds: number;
 }
 
+export interface AdapterUse {
+  /** A run or an imported adapter of `train.runs()`. */
+  readonly id: string;
+  /** 0…2, factor of its share: 1 is the adapter as it was trained, 0 leaves it out. */
+  readonly strength: number;
+}
+
 export interface GenerateRequest {
   readonly prompt: string;
   readonly negativePrompt?: string;
@@ -97,14 +104,14 @@ export interface GenerateRequest {
   /** Model the request was made for; an engine that holds another one loads this first. Default: the one in use. */
   readonly modelId?: string;
   /** A run or an imported adapter of `train.runs()`, of the same model; default: the model as it is. */
-  readonly adapterId?: string;
+  readonly adapters?: readonly AdapterUse[];
 }
 
 /** Every default filled in: with these values the same sound is made again. */
 export type ResolvedGenerateRequest = Required<
-  Omit<GenerateRequest, 'latents' | 'returnStages' | 'adapterId'>
+  Omit<GenerateRequest, 'latents' | 'returnStages' | 'adapters'>
 > &
-  Pick<GenerateRequest, 'adapterId'>;
+  Pick<GenerateRequest, 'adapters'>;
 
 export interface MelSpectrogram {
   /** Natural-log mel, row-major [frames, melBins]. */

@@ -244,8 +244,7 @@ export class EngineHost implements StudioEngine {
       onProgress?.({ stage: 'load-model', ...beforeTheFirst });
       const { pipeline, summary } = await this.#load(resolved.modelId, { signal: running });
       checkDuration(resolved.durationSeconds, summary);
-      const { adapterId, modelId } = resolved;
-      const detach = adapterId ? await this.#trainer.attach(adapterId, modelId, pipeline) : null;
+      const detach = await this.#trainer.attach(resolved.adapters ?? [], resolved.modelId, pipeline);
       try {
         return await generateTakes({
           pipeline,
@@ -261,7 +260,7 @@ export class EngineHost implements StudioEngine {
         if (error instanceof NonFiniteError) await this.#explain(summary);
         throw error;
       } finally {
-        detach?.();
+        detach();
       }
     });
   }

@@ -1,5 +1,11 @@
 import { InvalidInputError } from '../../common/errors';
-import type { GenerateRequest, ModelSummary, ResolvedGenerateRequest, TensorData } from '../protocol';
+import type {
+  AdapterUse,
+  GenerateRequest,
+  ModelSummary,
+  ResolvedGenerateRequest,
+  TensorData,
+} from '../protocol';
 import type { BenchmarkRequest } from '../protocol-benchmark';
 import {
   BENCHMARK_DEFAULTS,
@@ -41,7 +47,7 @@ export function resolveRequest(request: GenerateRequest, modelId: string): Resol
     }),
     count: integer('count', request.count ?? GENERATE_DEFAULTS.count, count),
     modelId,
-    ...(request.adapterId === undefined ? {} : { adapterId: adapterOf(request.adapterId) }),
+    ...(request.adapters === undefined ? {} : { adapters: adaptersOf(request.adapters) }),
   };
 }
 
@@ -98,9 +104,29 @@ export function checkTensor(what: string, tensor: TensorData, axes: readonly str
   }
 }
 
-function adapterOf(id: unknown): string {
-  if (typeof id === 'string' && id !== '') return id;
-  throw new InvalidInputError(`adapterId must be the id of a run of train.runs(), but ${shown(id)} came.`);
+function adaptersOf(adapters: unknown): readonly AdapterUse[] {
+  const { adapters: most, adapterStrength } = GENERATE_LIMITS;
+  if (!Array.isArray(adapters) || adapters.length > most) {
+    throw new InvalidInputError(
+      `adapters must be a list of at most ${most} { id, strength }, but ${shown(adapters)} came.`,
+    );
+  }
+  const uses = adapters.map((use: Partial<Record<keyof AdapterUse, unknown>> | null): AdapterUse => {
+    if (typeof use?.id !== 'string' || use.id === '') {
+      throw new InvalidInputError(
+        `Each of adapters must have the id of a run of train.runs(), but ${shown(use?.id)} came.`,
+      );
+    }
+    return {
+      id: use.id,
+      strength: number(`The strength of adapter "${use.id}"`, use.strength, adapterStrength),
+    };
+  });
+  const twice = uses.find(({ id }, i) => uses.findIndex((one) => one.id === id) < i);
+  if (!twice) return uses;
+  throw new InvalidInputError(
+    `adapters names "${twice.id}" twice. Name each once, with the strength it should have.`,
+  );
 }
 
 function promptOf(prompt: unknown): string {

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { JobCancelledError, StorageError } from '../../common/errors';
 import { TorchGenerator } from '../../common/random';
-import { tinyTango } from '../../testing';
+import { expectClose, tinyTango } from '../../testing';
 import type { TrainMetrics, TrainProgress, TrainRequest, TrainRun } from '../protocol-training';
 import { EngineHost } from './engine-host';
 import { type KeyValueStore, MemoryStore, type StoreKey } from './key-value-store';
@@ -172,17 +172,30 @@ describe('Training in the engine', () => {
   it('is used by generate with its id, exported, and imported as the same adapter', async () => {
     const { host, run } = await trained();
     const [base] = await host.generate(SOUND);
-    const [tuned] = await host.generate({ ...SOUND, adapterId: run.id });
+    const [tuned] = await host.generate({ ...SOUND, adapters: [{ id: run.id, strength: 1 }] });
     expect(tuned!.audio).not.toEqual(base!.audio);
-    expect(tuned!.parameters.adapterId).toBe(run.id);
+    expect(tuned!.parameters.adapters).toEqual([{ id: run.id, strength: 1 }]);
     const files = await host.train.exportAdapter(run.id);
     const imported = await host.train.importAdapter(files);
     expect(imported).toMatchObject({ state: 'imported', parameterCount: run.parameterCount });
-    const [again] = await host.generate({ ...SOUND, adapterId: imported.id });
+    const [again] = await host.generate({ ...SOUND, adapters: [{ id: imported.id, strength: 1 }] });
     expect(again!.audio).toEqual(tuned!.audio);
+    const at = async (...strengths: number[]) => {
+      const adapters = strengths.map((strength, i) => ({ id: [run.id, imported.id][i]!, strength }));
+      return (await host.generate({ ...SOUND, adapters }))[0]!.audio;
+    };
+    expect(await at(0)).toEqual(base!.audio);
+    expect(await at(2)).not.toEqual(tuned!.audio);
+    // Two copies at half the strength are one at its own.
+    const halves = await at(0.5, 0.5);
+    const shape = [halves.length];
+    await expectClose({ data: halves, shape }, { data: tuned!.audio, shape }, { relativeToRms: 1e-3 });
+    await expect(at(2.1)).rejects.toThrow(/strength of adapter.*from 0 to 2/);
+    const twice = [run.id, run.id].map((id) => ({ id, strength: 1 }));
+    await expect(host.generate({ ...SOUND, adapters: twice })).rejects.toThrow(/twice/);
     expect((await host.generate(SOUND))[0]!.audio).toEqual(base!.audio);
     await host.train.remove(run.id);
-    await expect(host.generate({ ...SOUND, adapterId: run.id })).rejects.toMatchObject({
+    await expect(host.generate({ ...SOUND, adapters: [{ id: run.id, strength: 1 }] })).rejects.toMatchObject({
       code: 'model-not-found',
     });
   });
@@ -236,7 +249,7 @@ describe('Training in the engine', () => {
 
   it('gives the merged UNet the numbers that the adapter gives it', async () => {
     const { host, run } = await trained();
-    const [tuned] = await host.generate({ ...SOUND, adapterId: run.id });
+    const [tuned] = await host.generate({ ...SOUND, adapters: [{ id: run.id, strength: 1 }] });
     const { path, blob } = await host.train.exportMerged(run.id, 'diffusers');
     const files = tiny.files.map((file) => (file.path.endsWith(path) ? { ...file, blob } : file));
     expect(files.some((file) => file.blob === blob)).toBe(true);
@@ -251,7 +264,7 @@ describe('Training in the engine', () => {
     const { host } = await openTiny();
     const before = (await host.info()).memory.tensorCount;
     const run = await host.train.start(REQUEST);
-    await host.generate({ ...SOUND, adapterId: run.id });
+    await host.generate({ ...SOUND, adapters: [{ id: run.id, strength: 1 }] });
     expect((await host.info()).memory.tensorCount).toBe(before);
   });
 

@@ -8,7 +8,7 @@ import { mergedUNet } from '../../training/lora/merged-unet';
 import { writeAdapterFiles } from '../../training/lora/peft-format';
 import { PreferenceTrainer, type TrainerState } from '../../training/preference-trainer';
 import type { CachedPair, CachedText, TrainingData } from '../../training/training-data';
-import type { JobOptions, ModelFile, ResolvedGenerateRequest, Sound } from '../protocol';
+import type { AdapterUse, JobOptions, ModelFile, ResolvedGenerateRequest, Sound } from '../protocol';
 import type {
   ExaminedPair,
   ExamineProgress,
@@ -294,23 +294,37 @@ export class Trainer implements TrainApi {
   }
 
   /**
-   * Hangs a run's adapter, as of its last checkpoint, into the loaded model.
-   * @returns the function that takes it out and frees it
-   * @throws ModelNotFoundError, InvalidInputError when it is of another model
+   * Hangs the adapters, as of their last checkpoints, into the loaded model, each at its strength.
+   * @returns the function that takes them out and frees them
+   * @throws ModelNotFoundError, InvalidInputError when one is of another model: none hangs there then
    */
-  async attach(runId: string, modelId: string, pipeline: TangoPipeline): Promise<() => void> {
-    const run = await this.#store.run(runId);
-    if (run.modelId !== modelId) {
-      throw new InvalidInputError(
-        `The adapter "${run.name}" is of the model "${run.modelId}", but "${modelId}" was asked for. Use them together, or leave the adapter out.`,
-      );
-    }
-    const adapter = await this.#build(run, pipeline);
-    const detach = adapter.attach(pipeline.denoiser.unet.linears());
-    return () => {
-      detach();
-      adapter.dispose();
+  async attach(
+    adapters: readonly AdapterUse[],
+    modelId: string,
+    pipeline: TangoPipeline,
+  ): Promise<() => void> {
+    const undo: (() => void)[] = [];
+    const detach = (): void => {
+      for (const step of undo.splice(0).reverse()) step();
     };
+    try {
+      for (const { id, strength } of adapters) {
+        const run = await this.#store.run(id);
+        if (run.modelId !== modelId) {
+          throw new InvalidInputError(
+            `The adapter "${run.name}" is of the model "${run.modelId}", but "${modelId}" was asked for. Use them together, or leave the adapter out.`,
+          );
+        }
+        if (strength === 0) continue;
+        const adapter = await this.#build(run, pipeline);
+        undo.push(() => adapter.dispose());
+        undo.push(adapter.stack(pipeline.denoiser.unet.linears(), strength));
+      }
+      return detach;
+    } catch (error) {
+      detach();
+      throw error;
+    }
   }
 
   async #prepare(

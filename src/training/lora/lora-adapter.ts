@@ -2,12 +2,12 @@ import * as tf from '@tensorflow/tfjs-core';
 import { required } from '../../common/assert';
 import { InvalidInputError, StateDictError } from '../../common/errors';
 import { TorchGenerator } from '../../common/random';
-import type { Linear } from '../../nn';
+import type { LayerAdapter, Linear } from '../../nn';
 import { copyToLayout } from '../../nn/layout';
 import { TrainableWeight } from '../trainable-weight';
 import { checkLoraConfig, isTarget, type LoraConfig, scaleOf } from './lora-config';
 import { drawLoraDown, peftOrder } from './lora-initial-weights';
-import { LoraLayer } from './lora-layer';
+import { LoraLayer, StackedAdapters } from './lora-layer';
 
 /** The layers of a model that an adapter may attach to, by their paths; `UNet2DConditionModel.linears()`. */
 export type AdaptableLayers = ReadonlyMap<string, Linear>;
@@ -152,14 +152,33 @@ export class LoraAdapter {
     }
   }
 
-  /** Hangs the adapter into the model until the returned function is called. */
+  /** Hangs the adapter into the model, in place of one that hangs there, until the returned function is called. */
   attach(layers: AdaptableLayers): () => void {
+    return this.#hang(layers, (layer) => layer);
+  }
+
+  /**
+   * Hangs the adapter into the model beside those that hang there, until the returned function is called; the last one
+   * to be hung is the first to be taken out.
+   * @param strength factor of its share, as the weights of PEFT's and diffusers' `set_adapters`
+   */
+  stack(layers: AdaptableLayers, strength: number): () => void {
+    return this.#hang(layers, ({ down, up, scaling }, before) => {
+      const scaled = new LoraLayer(down, up, scaling * strength);
+      return before ? new StackedAdapters(before, scaled) : scaled;
+    });
+  }
+
+  #hang(
+    layers: AdaptableLayers,
+    adapterOf: (layer: LoraLayer, before: LayerAdapter | null) => LayerAdapter,
+  ): () => void {
     const held = [...this.#layers].map(([path, layer]) => {
       const target = layers.get(path);
       if (target) return { target, layer, before: target.adapter };
       throw new InvalidInputError(`The model has no layer "${path}": the adapter is of another model.`);
     });
-    for (const { target, layer } of held) target.adapter = layer;
+    for (const { target, layer, before } of held) target.adapter = adapterOf(layer, before);
     return () => {
       for (const { target, before } of held) target.adapter = before;
     };

@@ -17,3 +17,15 @@ export class LoraLayer implements LayerAdapter {
     return tf.tidy(() => linear(tf.mul(linear(x, this.down), this.scaling), this.up));
   }
 }
+
+/** What two adapters of one layer add together. */
+export class StackedAdapters implements LayerAdapter {
+  constructor(
+    readonly first: LayerAdapter,
+    readonly second: LayerAdapter,
+  ) {}
+
+  delta(x: tf.Tensor): tf.Tensor {
+    return tf.tidy(() => tf.add(this.first.delta(x), this.second.delta(x)));
+  }
+}

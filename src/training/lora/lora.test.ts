@@ -283,3 +283,45 @@ forEachBackend('Adapter files', () => {
     root.dispose();
   });
 });
+
+const STACK = await loadFixture(new URL('../fixtures/lora-stack.safetensors', import.meta.url));
+type StackedConfig = { readonly r: number; readonly lora_alpha: number; readonly target_modules: string[] };
+
+forEachBackend('Stacked LoRA', () => {
+  it('two adapters, each at its strength, predict what diffusers does after set_adapters', async () => {
+    const { unet, root } = await loadUNet(STACK);
+    const configs = Object.entries(STACK.metadata<Record<string, StackedConfig>>('adapters'));
+    const adapters = new Map(
+      configs.map(([name, { r, lora_alpha, target_modules }]) => {
+        const start = `${name}.`;
+        const tensors = STACK.names
+          .filter((one) => one.startsWith(start))
+          .map((one): [string, LoraTensor] => {
+            const { shape, data } = STACK.values(one);
+            const size = shape as unknown as [number, number];
+            return [one.slice(start.length), { shape: size, data: Float32Array.from(data) }];
+          });
+        const config = { rank: r, alpha: lora_alpha, targetModules: target_modules };
+        return [name, LoraAdapter.fromTensors(unet.linears(), config, new Map(tensors))];
+      }),
+    );
+    const predicted = () =>
+      tf.tidy(() => {
+        const states = unet.prepareEncoderStates(STACK.tensor('states'), STACK.tensor('mask'));
+        const output = unet.forward(nhwc(STACK, 'winner'), [...STACK.values('timesteps').data], states);
+        return tf.transpose(output, [0, 3, 1, 2]);
+      });
+    const cases = Object.entries(STACK.metadata<Record<string, Record<string, number>>>('strengths'));
+    for (const [label, strengths] of [...cases, ['base', {}] as const]) {
+      const undo = Object.entries(strengths).map(([name, strength]) =>
+        required(adapters.get(name), name).stack(unet.linears(), strength),
+      );
+      const prediction = predicted();
+      for (const detach of undo.reverse()) detach();
+      await expectClose(prediction, STACK.values(`prediction.${label}`), { relativeToRms: 1e-4, label });
+      prediction.dispose();
+    }
+    for (const adapter of adapters.values()) adapter.dispose();
+    root.dispose();
+  });
+});

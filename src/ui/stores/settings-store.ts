@@ -1,6 +1,6 @@
 import { createJSONStorage, persist, type StateStorage } from 'zustand/middleware';
 import { createStore } from 'zustand/vanilla';
-import type { SchedulerName } from '../../engine/protocol';
+import type { AdapterUse, SchedulerName } from '../../engine/protocol';
 import { GENERATE_DEFAULTS, SCHEDULER_NAMES } from '../../engine/protocol-limits';
 import { randomSeed } from './seed';
 
@@ -16,8 +16,8 @@ export interface GenerateSettings {
   /** A locked seed stays as it is; an unlocked one is drawn anew for each generation. */
   readonly seedLocked: boolean;
   readonly takeCount: number;
-  /** A run or an imported adapter; '': the model as it is. */
-  readonly adapterId: string;
+  /** Runs and imported adapters; none: the model as it is. */
+  readonly adapters: readonly AdapterUse[];
 }
 
 export interface SettingsState extends GenerateSettings {
@@ -36,14 +36,20 @@ export const defaultSettings: GenerateSettings = {
   seed: 0,
   seedLocked: false,
   takeCount: GENERATE_DEFAULTS.count,
-  adapterId: '',
+  adapters: [],
 };
+
+function isAdapterUse(value: unknown): value is AdapterUse {
+  if (typeof value !== 'object' || value === null || !('id' in value) || !('strength' in value)) return false;
+  return typeof value.id === 'string' && typeof value.strength === 'number';
+}
 
 /** Settings of the last visit; what is missing or is not what it should be falls back to the default. */
 function restoreSettings(saved: unknown): Partial<GenerateSettings> {
   if (typeof saved !== 'object' || saved === null) return {};
   const entries = Object.entries(saved).filter(([key, value]) => {
     if (key === 'scheduler') return SCHEDULER_NAMES.some((name) => name === value);
+    if (key === 'adapters') return Array.isArray(value) && value.every(isAdapterUse);
     return key in defaultSettings && typeof value === typeof defaultSettings[key as keyof GenerateSettings];
   });
   return Object.fromEntries(entries);

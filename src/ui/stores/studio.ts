@@ -56,7 +56,7 @@ export function createStudio(client: EngineClient, options: StudioOptions) {
     lastModelId: () => memory.getState().modelId,
     onUsed: (modelId) => memory.setState({ modelId }),
     onAdapter: ({ id }) => {
-      settings.getState().set({ adapterId: id });
+      settings.getState().set({ adapters: [{ id, strength: 1 }] });
       void fineTune.getState().refresh();
     },
   });

@@ -90,8 +90,18 @@ test('a run is started with its recipe and dataset, shows itself, and is used in
   expect(screen.getByText(/9 held out|1 held out/)).toBeTruthy();
   await user.click(use);
   expect(studio.view.getState().panel).toBe('generate');
-  expect(studio.settings.getState().adapterId).toBe('run-1');
-  await screen.findByRole('combobox', { name: 'Adapter' });
+  expect(studio.settings.getState().adapters).toEqual([{ id: 'run-1', strength: 1 }]);
+  const group = await screen.findByRole('group', { name: 'Adapters' });
+  expect(within(group).getByRole('checkbox', { checked: true })).toBeTruthy();
+  const strength = within(group).getByRole('textbox', { name: /^Strength of/ });
+  await user.clear(strength);
+  await user.type(strength, '1.5');
+  expect(studio.settings.getState().adapters).toEqual([{ id: 'run-1', strength: 1.5 }]);
+  await user.type(strength, '00');
+  await user.clear(strength);
+  expect(strength.getAttribute('aria-invalid')).toBe('true');
+  await user.click(within(group).getByRole('checkbox'));
+  expect(studio.settings.getState().adapters).toEqual([]);
 });
 
 test('pairs that nothing can be learned from are told first, and left out by the next press', async () => {

@@ -141,7 +141,7 @@ function RunHeader({ run }: { readonly run: TrainRun }) {
   const usable = run.state === 'imported' || run.step > 0;
 
   function openInGenerate(): void {
-    studio.settings.getState().set({ adapterId: run.id });
+    studio.settings.getState().set({ adapters: [{ id: run.id, strength: 1 }] });
     studio.view.getState().showPanel('generate');
     studio.view.getState().announce(`Generate uses the adapter ${run.name}.`);
   }

@@ -8,15 +8,7 @@ function apply(
   seed: number,
   takeCount: number,
 ) {
-  const {
-    prompt,
-    negativePrompt,
-    durationSeconds,
-    steps,
-    guidanceScale,
-    scheduler,
-    adapterId = '',
-  } = request;
+  const { prompt, negativePrompt, durationSeconds, steps, guidanceScale, scheduler, adapters = [] } = request;
   settings.getState().set({
     prompt,
     negativePrompt,
@@ -26,7 +18,7 @@ function apply(
     scheduler,
     seed,
     takeCount,
-    adapterId,
+    adapters,
     // The seed is a part of what made the sound: it must not be drawn anew at the next press.
     seedLocked: true,
   });

@@ -53,3 +53,15 @@ test('a request leaves nothing to defaults, and its texts are trimmed', () => {
     modelId: 'default',
   });
 });
+
+test('an adapter’s strength is 0 to 2, and goes out with its id', () => {
+  const at = (strength: number): GenerateSettings => ({ ...valid, adapters: [{ id: 'rain', strength }] });
+  expect(validateSettings(at(0), duration)).toEqual({});
+  expect(validateSettings(at(2), duration)).toEqual({});
+  expect(validateSettings(at(2.05), duration)).toEqual({
+    'adapter-rain': expect.stringMatching(/0 to 2; this is 2.05/),
+  });
+  expect(validateSettings(at(Number.NaN), duration)).toHaveProperty('adapter-rain');
+  expect(toRequest(at(0.5), 'default').adapters).toEqual([{ id: 'rain', strength: 0.5 }]);
+  expect(toRequest(valid, 'default')).not.toHaveProperty('adapters');
+});

@@ -37,6 +37,11 @@ function checkText({ length }: string): string | undefined {
     : undefined;
 }
 
+/** What is wrong with an adapter's strength; undefined when nothing is. */
+export function checkStrength(strength: number): string | undefined {
+  return checkNumber(strength, GENERATE_LIMITS.adapterStrength, 'a strength', false);
+}
+
 /** What keeps these settings from being sent, by field; empty when nothing does. */
 export function validateSettings(settings: GenerateSettings, duration: Bounds): FieldErrors {
   const errors: Record<string, string | undefined> = {
@@ -47,6 +52,10 @@ export function validateSettings(settings: GenerateSettings, duration: Bounds): 
     steps: checkNumber(settings.steps, GENERATE_LIMITS.steps, 'a number of steps', true),
     guidanceScale: checkNumber(settings.guidanceScale, GENERATE_LIMITS.guidanceScale, 'a strength', false),
     seed: checkNumber(settings.seed, GENERATE_LIMITS.seed, 'a seed', true),
+    // By the ids of their fields, as all of these are.
+    ...Object.fromEntries(
+      settings.adapters.map(({ id, strength }) => [`adapter-${id}`, checkStrength(strength)]),
+    ),
   };
   return Object.fromEntries(Object.entries(errors).filter(([, message]) => message !== undefined));
 }
@@ -63,6 +72,6 @@ export function toRequest(settings: GenerateSettings, modelId: string): Resolved
     durationSeconds: settings.durationSeconds,
     count: settings.takeCount,
     modelId,
-    ...(settings.adapterId && { adapterId: settings.adapterId }),
+    ...(settings.adapters.length > 0 && { adapters: settings.adapters }),
   };
 }

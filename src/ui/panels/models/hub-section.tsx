@@ -124,13 +124,11 @@ function KnownList() {
   const inspect = useHub((state) => state.inspect);
   return (
     <ul className={styles.known} aria-label="Known models">
-      {knownModels.map(({ repo, about, license, downloadBytes }) => (
+      {knownModels.map(({ repo, about }) => (
         <li key={repo} className={styles.knownModel}>
           <div className={styles.words}>
             <p className={styles.knownName}>{repo}</p>
-            <p className={styles.facts}>
-              {about} · {bytesText(downloadBytes)} · {license}
-            </p>
+            <p className={styles.facts}>{about}</p>
           </div>
           <Button
             size="small"

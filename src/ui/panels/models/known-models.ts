@@ -1,31 +1,14 @@
-/** Repositories whose files the studio reads; sizes of their published files, rounded. */
+/** Repositories whose files the studio reads. What the hub says of them is asked before anything is downloaded. */
 export interface KnownModel {
   readonly repo: string;
   readonly about: string;
-  readonly license: string;
-  readonly downloadBytes: number;
 }
 
-const LICENSE = 'cc-by-nc-sa-4.0';
-
 export const knownModels: readonly KnownModel[] = [
-  {
-    repo: 'declare-lab/tango2',
-    about: 'Tango 2, aligned on audio-alpaca',
-    license: LICENSE,
-    downloadBytes: 5.3e9,
-  },
-  {
-    repo: 'declare-lab/tango2-full',
-    about: 'Tango 2 from the larger training set',
-    license: LICENSE,
-    downloadBytes: 5.3e9,
-  },
-  { repo: 'declare-lab/tango', about: 'Tango, AudioCaps only', license: LICENSE, downloadBytes: 5.3e9 },
-  {
-    repo: 'declare-lab/tango-full',
-    about: 'Tango from the larger training set',
-    license: LICENSE,
-    downloadBytes: 5.3e9,
-  },
+  { repo: 'declare-lab/tango2', about: 'Tango 2, aligned on audio-alpaca. 5.3 GB, cc-by-nc-sa-4.0' },
+  { repo: 'declare-lab/tango2-full', about: 'Tango 2 of the larger training set. 5.3 GB, cc-by-nc-sa-4.0' },
+  { repo: 'declare-lab/tango', about: 'Tango, of AudioCaps only. 5.3 GB' },
+  { repo: 'declare-lab/tango-full', about: 'Tango of the larger training set. 5.3 GB' },
+  { repo: 'cvssp/audioldm-m-full', about: 'AudioLDM, medium: its text encoder is a CLAP' },
+  { repo: 'cvssp/audioldm-s-full-v2', about: 'AudioLDM, small' },
 ];
