@@ -1,5 +1,6 @@
 import { Segmented } from '../../components/segmented';
 import { useClap, useStudio } from '../../stores/studio-context';
+import styles from './take-scores.module.css';
 
 const AS_MADE = 'as-made';
 
@@ -18,15 +19,17 @@ export function SortTakes({
   const models = new Map(scored.map(({ modelId, modelName }) => [modelId, modelName]));
   if (takeIds.length < 2 || models.size === 0) return null;
   return (
-    <Segmented
-      name={`${groupId}-sort`}
-      legend="Sort takes by"
-      value={sortBy !== null && models.has(sortBy) ? sortBy : AS_MADE}
-      options={[
-        { value: AS_MADE, label: 'Newest' },
-        ...[...models].map(([value, label]) => ({ value, label })),
-      ]}
-      onChange={(value) => studio.clap.getState().setSortBy(value === AS_MADE ? null : value)}
-    />
+    <div className={styles.sort}>
+      <Segmented
+        name={`${groupId}-sort`}
+        legend="Sort takes by"
+        value={sortBy !== null && models.has(sortBy) ? sortBy : AS_MADE}
+        options={[
+          { value: AS_MADE, label: 'Newest' },
+          ...[...models].map(([value, label]) => ({ value, label })),
+        ]}
+        onChange={(value) => studio.clap.getState().setSortBy(value === AS_MADE ? null : value)}
+      />
+    </div>
   );
 }
