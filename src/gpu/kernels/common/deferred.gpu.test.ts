@@ -27,7 +27,7 @@ const compositions: Readonly<Record<string, { programs: readonly string[]; run: 
   },
   'a product and an activation': {
     programs: ['ProductProgram'],
-    run: () => silu(linear(drawn(1, 5, 8), weight(2, 8, 4), weight(3, 4))),
+    run: () => silu(linear(drawn(1, 12, 8), weight(2, 8, 4), weight(3, 4))),
   },
   'a norm and an activation': {
     programs: ['GroupNormProgram'],
