@@ -133,7 +133,7 @@ found again: {weakest}. Log-mel L1: VAE {metrics['log_mel_l1']['VAE']}, vocoder 
 {'Bars missed: ' + '; '.join(missed) + '. They are left as measured.' if missed else 'All bars are met.'}
 
 ## Data
-{config.CLIPS[512][0] + sum(v[0] for k, v in config.CLIPS.items() if k != 512)} clips rendered from packaged sounds and synthesis, one to three events, with captions from
+{clips} clips rendered from packaged sounds and synthesis, one to three events, with captions from
 templates (before, after, then, followed by, while, as, ...). See LICENSES.md. Steady tones lie on multiples of 100 Hz,
 because a HiFi-GAN of this size with a hop of 160 samples can make nothing else from a constant mel.
 

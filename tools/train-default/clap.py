@@ -23,7 +23,7 @@ from captions import held_out_pairs
 from clap_data import (STEPS, VOCABULARY, Features, Scene, augment, build_features, frame_targets, key, near_misses,
                        slot_targets, tokenize, train_tokenizer)
 from sounds import NAMES
-from training import Ema, core_seconds, load_state, mixed_precision, save_state
+from training import Ema, ahead, core_seconds, device, load_state, mixed_precision, save_state
 
 TEXT = dict(vocab_size=VOCABULARY, max_position_embeddings=130, type_vocab_size=1, hidden_act="gelu", pad_token_id=1,
             bos_token_id=0, eos_token_id=2, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
@@ -61,10 +61,9 @@ class Heads(nn.Module):
         self.steps = nn.Linear(config.text_config.hidden_size, STEPS)
         self.slots = nn.Linear(config.projection_dim, STEPS * classes)
 
-    def frame_loss(self, states: torch.Tensor, rows: list[dict]) -> torch.Tensor:
+    def frame_loss(self, states: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
         """states: [B, D, F, T], the audio tower's last states."""
-        logits = self.frames(states.float().mean(2).transpose(1, 2)).unflatten(2, (STEPS, -1))
-        return bce(logits, frame_targets(rows, logits.shape[1]))
+        return bce(self.frames(states.float().mean(2).transpose(1, 2)).unflatten(2, (STEPS, -1)), wanted)
 
     def token_loss(self, states: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         inside = labels[..., 0] >= 0
@@ -72,24 +71,26 @@ class Heads(nn.Module):
         return (F.cross_entropy(self.tokens(picked), labels[..., 0][inside])
                 + F.cross_entropy(self.steps(picked), labels[..., 1][inside]))
 
-    def slot_loss(self, embeddings: torch.Tensor, scenes: list[Scene]) -> torch.Tensor:
-        return bce(self.slots(8 * embeddings).view(len(scenes), STEPS, -1), slot_targets(scenes))
+    def slot_loss(self, embeddings: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        return bce(self.slots(8 * embeddings).view(wanted.shape), wanted)
 
 
 def bce(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return F.binary_cross_entropy_with_logits(logits, targets) * len(NAMES)
 
 
-def contrastive(model: ClapModel, audio: torch.Tensor, text: torch.Tensor, scenes: list[Scene],
-                texts: list[Scene]) -> torch.Tensor:
-    """Each sound against every caption, each of its own captions against every sound; same scenes are no negatives."""
-    n = len(scenes)
+def same_scenes(scenes: list[Scene], texts: list[Scene]) -> torch.Tensor:
+    """[sounds, captions]: which captions are right for a sound that is not theirs."""
     keys = {k: i for i, k in enumerate({key(s) for s in texts})}
-    of_audio = torch.tensor([keys[key(s)] for s in scenes])
-    of_text = torch.tensor([keys[key(s)] for s in texts])
+    of_audio, of_text = (torch.tensor([keys[key(s)] for s in of]) for of in (scenes, texts))
     same = of_audio[:, None] == of_text[None]
-    same[torch.arange(n), torch.arange(n)] = False
-    cosine, labels = audio @ text.t(), torch.arange(n)
+    return same.fill_diagonal_(False)
+
+
+def contrastive(model: ClapModel, audio: torch.Tensor, text: torch.Tensor, same: torch.Tensor) -> torch.Tensor:
+    """Each sound against every caption, each of its own captions against every sound; same scenes are no negatives."""
+    n = len(audio)
+    cosine, labels = audio @ text.t(), torch.arange(n, device=audio.device)
     of_sound = (cosine * model.logit_scale_a.exp().clamp(max=60)).masked_fill(same, float("-inf"))
     of_caption = (cosine * model.logit_scale_t.exp().clamp(max=60)).masked_fill(same, float("-inf"))[:, :n].t()
     return (F.cross_entropy(of_sound, labels) + F.cross_entropy(of_caption, labels)) / 2
@@ -104,8 +105,9 @@ def train(name: str, clips: Path, work: Path, minutes: float, batch: int = 32, l
     build_features(clips, work)
     tokenizer = train_tokenizer(work / f"{name}-tokenizer.json", seed)
     features, held_out = Features(clips, work), held_out_pairs(0)
-    model = build(name).train()
-    heads = Heads(model.config)
+    batch = batch * 8 if device().type == "cuda" else batch
+    model = build(name).to(device())
+    heads = Heads(model.config).to(device())
     # The first normalisation sees levels, not only batches: its statistics begin near what they will be.
     batch_norm = model.audio_model.audio_encoder.batch_norm
     batch_norm.running_mean.fill_(-60)
@@ -123,16 +125,26 @@ def train(name: str, clips: Path, work: Path, minutes: float, batch: int = 32, l
     ema = Ema(model, 0.998)
     parts = {"model": model, "heads": heads, "o": optimizer, "ema": ema}
     used, step = load_state(work / f"{name}.pt", parts)
-    rng = np.random.default_rng([seed, step])
-    begun, started, saved, log = used, core_seconds(), time.time(), []
-    while used < minutes * 60:
-        picks = rng.choice(len(features), batch, replace=False)
-        rows = [features.rows[i] for i in picks]
-        scenes: list[Scene] = [(row["relation"], row["events"]) for row in rows]
+    with torch.no_grad():
+        bins = model.eval().audio_model(input_features=features.batch(np.arange(1)).unsqueeze(1)).last_hidden_state.shape[3]
+    model.train()
+    rows = features.rows
+
+    def draw(rng: np.random.Generator) -> tuple[torch.Tensor, ...]:
+        picks = rng.choice(len(rows), batch, replace=False)
+        scenes: list[Scene] = [(rows[i]["relation"], rows[i]["events"]) for i in picks]
         misses = [near_misses(scene, rng, held_out) for scene in scenes]
         texts = scenes + [m[0] for m in misses] + [m[1] for m in misses]
-        ids, mask, labels = tokenize(tokenizer, texts, rng)
-        mel = augment(features.batch(picks), rng)
+        wanted = slot_targets(texts)
+        return (torch.from_numpy(picks), *tokenize(tokenizer, texts, rng), same_scenes(scenes, texts), wanted,
+                frame_targets([rows[i] for i in picks], bins))
+
+    batches, rng = ahead(draw, [seed, step, 1]), np.random.default_rng([seed, step])
+    begun, started, saved, log = used, core_seconds(), time.time(), []
+    while used < minutes * 60:
+        picks, *drawn = next(batches)
+        ids, mask, labels, same, wanted, frames = (x.to(device(), non_blocking=True) for x in drawn)
+        mel = augment(features.batch(picks.numpy()), rng)
         done = used / (minutes * 60)
         rate = lr * min(1, (step + 1) / 150) * max(0.02, 0.5 * (1 + math.cos(math.pi * done)))
         for group in optimizer.param_groups:
@@ -143,10 +155,10 @@ def train(name: str, clips: Path, work: Path, minutes: float, batch: int = 32, l
             audio = model.audio_projection(heard.pooler_output)
             text = model.text_projection(read.pooler_output)
         audio, text = F.normalize(audio.float(), dim=-1), F.normalize(text.float(), dim=-1)
-        losses = {"match": contrastive(model, audio, text, scenes, texts),
-                  "frames": heads.frame_loss(heard.last_hidden_state, rows),
+        losses = {"match": contrastive(model, audio, text, same),
+                  "frames": heads.frame_loss(heard.last_hidden_state, frames),
                   "tokens": heads.token_loss(read.hidden_states[-2], labels),
-                  "audio": heads.slot_loss(audio, scenes), "text": heads.slot_loss(text, texts)}
+                  "audio": heads.slot_loss(audio, wanted[:batch]), "text": heads.slot_loss(text, wanted)}
         loss = losses["match"] + 0.5 * (losses["frames"] + losses["tokens"] + losses["audio"] + losses["text"])
         optimizer.zero_grad()
         loss.backward()
@@ -154,9 +166,9 @@ def train(name: str, clips: Path, work: Path, minutes: float, batch: int = 32, l
         optimizer.step()
         ema.update(model)
         step, used = step + 1, begun + core_seconds() - started
-        log.append([x.item() for x in losses.values()])
+        log.append(torch.stack([x.detach() for x in losses.values()]))
         if step % 50 == 0:
-            means = np.mean(log[-50:], 0).round(3).tolist()
+            means = np.round(torch.stack(log[-50:]).mean(0).tolist(), 3).tolist()
             print(json.dumps({"step": step, "minutes": round(used / 60, 2)} | dict(zip(losses, means))), flush=True)
         if time.time() - saved > 90:
             saved = time.time()
@@ -166,5 +178,5 @@ def train(name: str, clips: Path, work: Path, minutes: float, batch: int = 32, l
 
 def load(name: str, work: Path) -> ClapModel:
     model = build(name)
-    model.load_state_dict(torch.load(work / f"{name}.pt", weights_only=True)["ema"])
+    model.load_state_dict(torch.load(work / f"{name}.pt", map_location="cpu", weights_only=True)["ema"])
     return model.eval().requires_grad_(False)

@@ -17,6 +17,7 @@ from transformers import ClapFeatureExtractor, PreTrainedTokenizerFast
 
 from captions import caption, marked_caption, random_scene, slots, step_of, uses_held_out
 from sounds import NAMES
+from training import device
 
 RATE, HOP, FFT, MELS, SECONDS = 16000, 640, 1024, 64, 10
 FRAMES = RATE * SECONDS // HOP + 1
@@ -33,11 +34,11 @@ Scene = tuple[str, list[str]]
 
 def log_mel(waves: torch.Tensor) -> torch.Tensor:
     """[B, N] in [-1, 1] -> [B, frames that are not all silence, 64] in dB."""
-    filters = torch.from_numpy(ClapFeatureExtractor(**EXTRACTOR).mel_filters_slaney).float()
+    filters = torch.from_numpy(ClapFeatureExtractor(**EXTRACTOR).mel_filters_slaney).to(waves)
     waves = waves[:, :RATE * SECONDS]
     frames = min(FRAMES, (waves.shape[1] + FFT // 2) // HOP + 1)
     padded = F.pad(waves, (0, min(FFT, RATE * SECONDS - waves.shape[1])))
-    spectrum = torch.stft(padded, FFT, HOP, FFT, torch.hann_window(FFT), pad_mode="reflect", return_complex=True)
+    spectrum = torch.stft(padded, FFT, HOP, FFT, torch.hann_window(FFT, device=waves.device), pad_mode="reflect", return_complex=True)
     spectrum = spectrum[:, :, :frames]
     power = (spectrum.real.square() + spectrum.imag.square()).transpose(1, 2) @ filters
     return 10 * torch.log10(power.clamp(min=1e-10))
@@ -50,52 +51,53 @@ def build_features(clips: Path, work: Path) -> None:
         if path.exists():
             continue
         pcm = np.load(clips / f"{name}.npy", mmap_mode="r")
-        parts = [log_mel(torch.from_numpy(pcm[i:i + 16].astype(np.float32) / 32767)).half().numpy()
+        parts = [log_mel(torch.from_numpy(pcm[i:i + 16].astype(np.float32) / 32767).to(device())).half().cpu().numpy()
                  for i in range(0, len(pcm), 16)]
         np.save(path.with_suffix(".tmp.npy"), np.concatenate(parts))
         path.with_suffix(".tmp.npy").rename(path)
         print(f"features: {name}", flush=True)
 
 
-def pad_frames(mel: np.ndarray) -> np.ndarray:
-    out = np.full((FRAMES, MELS), SILENCE, np.float32)
-    out[:len(mel)] = mel[:FRAMES]
-    return out
-
-
 class Features:
-    """All clips with their scenes; memory-mapped."""
+    """All clips with their scenes; memory-mapped, or on the GPU."""
 
     def __init__(self, clips: Path, work: Path) -> None:
-        self.mels = [np.load(work / f"{name.replace('clips', 'features')}.npy", mmap_mode="r") for name in CLIPS]
+        paths = [work / f"{name.replace('clips', 'features')}.npy" for name in CLIPS]
+        self.mels = [torch.from_numpy(np.load(path, mmap_mode="c")).to(device()) for path in paths]
         self.rows = [row for name in CLIPS for row in json.loads((clips / f"{name}.json").read_text())]
-        self.where = [(k, i) for k, mels in enumerate(self.mels) for i in range(len(mels))]
+        self.where = np.array([(k, i) for k, mels in enumerate(self.mels) for i in range(len(mels))])
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def batch(self, picks: np.ndarray) -> torch.Tensor:
-        """[B, 251, 64] dB."""
-        return torch.from_numpy(np.stack([pad_frames(self.mels[k][i]) for k, i in (self.where[p] for p in picks)]))
+        """[B, 251, 64] dB; what a clip is shorter than ten seconds is silent."""
+        out = torch.full((len(picks), FRAMES, MELS), SILENCE, device=device())
+        for k, mels in enumerate(self.mels):
+            rows = np.flatnonzero(self.where[picks, 0] == k)
+            frames = min(FRAMES, mels.shape[1])
+            own = torch.from_numpy(self.where[picks[rows], 1]).to(device())
+            out[torch.from_numpy(rows).to(device()), :frames] = mels[own, :frames].float()
+        return out
 
 
 def augment(mel: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     """Level, a smooth spectral curve, a noise floor, blur and masks: what a codec or a vocoder may do to a sound."""
     n = len(mel)
     heard = mel > SILENCE + 1
-    curve = torch.from_numpy(rng.normal(0, 1.5, (n, 1, 6))).float()
-    level = torch.from_numpy(rng.uniform(-12, 6, (n, 1, 1))).float()
+    curve = torch.from_numpy(rng.normal(0, 1.5, (n, 1, 6))).to(mel)
+    level = torch.from_numpy(rng.uniform(-12, 6, (n, 1, 1))).to(mel)
     changed = mel + level + F.interpolate(curve, size=MELS, mode="linear", align_corners=True)
-    changed = changed + torch.from_numpy(rng.uniform(0, 2.5, (n, 1, 1))).float() * torch.randn_like(mel)
+    changed = changed + torch.from_numpy(rng.uniform(0, 2.5, (n, 1, 1))).to(mel) * torch.randn_like(mel)
     blurred = F.avg_pool2d(changed.unsqueeze(1), 3, 1, 1).squeeze(1)
-    share = torch.from_numpy(rng.uniform(0, 0.7, (n, 1, 1))).float()
+    share = torch.from_numpy(rng.uniform(0, 0.7, (n, 1, 1))).to(mel)
     changed = torch.lerp(changed, blurred, share)
-    floor = torch.from_numpy(rng.uniform(-75, -35, (n, 1, 1))).float()
+    floor = torch.from_numpy(rng.uniform(-75, -35, (n, 1, 1))).to(mel)
     changed = torch.where(heard, torch.maximum(changed, floor + torch.randn_like(mel)), mel)
-    for row in changed:
-        if rng.random() < 0.3:
-            f = rng.integers(0, 56)
-            row[:, f:f + rng.integers(2, 9)] = -60
+    first, width = rng.integers(0, 56, n), rng.integers(2, 9, n) * (rng.random(n) < 0.3)
+    bins = np.arange(MELS)
+    muted = torch.from_numpy((bins >= first[:, None]) & (bins < (first + width)[:, None])).to(mel.device)
+    changed = changed.masked_fill(muted.unsqueeze(1), -60)
     return changed.clamp(min=SILENCE)
 
 

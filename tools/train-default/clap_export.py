@@ -77,7 +77,7 @@ def export(name: str, work: Path, out: Path) -> Path:
 
 def write_card(name: str, work: Path, folder: Path) -> None:
     metrics = json.loads((folder / "metrics.json").read_text())
-    used = torch.load(work / f"{name}.pt", weights_only=True)["used"] / 60
+    used = torch.load(work / f"{name}.pt", map_location="cpu", weights_only=True)["used"] / 60
     parameters = sum(p.numel() for p in clap.build(name).parameters()) / 1e6
     bars = {"caption of a sound, R@1": (metrics["caption_of_a_sound"]["R@1"], 0.85),
             "order": (metrics["prefers_right_order"], 0.90)}

@@ -21,7 +21,7 @@ from data import Clips
 from mel import HOP, RATE, log_mel
 from render import render_scenes
 from sounds import NAMES
-from training import Ema, core_seconds, load_state, mixed_precision, save_state
+from training import Ema, core_seconds, device, load_state, mixed_precision, save_state
 
 SEED_OFFSET = 4321
 COUNT, WEIGHTS = 6000, (0.45, 0.3, 0.15, 0.07, 0.03)
@@ -53,16 +53,16 @@ class Classifier(nn.Module):
 def augment(wave: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     """Gain, noise floor and a gentle random filter, each clip its own."""
     n = len(wave)
-    gain = torch.from_numpy(10 ** (rng.uniform(-12, 3, (n, 1)) / 20)).float()
-    noise = torch.from_numpy(10 ** rng.uniform(-5, -2.3, (n, 1))).float() * torch.randn_like(wave)
-    tilt = torch.from_numpy(rng.uniform(-0.3, 0.3, (n, 1))).float()
+    gain = torch.from_numpy(10 ** (rng.uniform(-12, 3, (n, 1)) / 20)).to(wave)
+    noise = torch.from_numpy(10 ** rng.uniform(-5, -2.3, (n, 1))).to(wave) * torch.randn_like(wave)
+    tilt = torch.from_numpy(rng.uniform(-0.3, 0.3, (n, 1))).to(wave)
     tilted = wave + tilt * F.pad(wave, (1, 0))[:, :-1]
     return tilted * gain + noise
 
 
 def mask_mel(mel: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     """Adds a smooth spectral curve; mutes a band and a stretch of time in half of the clips."""
-    curve = torch.from_numpy(rng.normal(0, 0.4, (len(mel), 1, 6))).float()
+    curve = torch.from_numpy(rng.normal(0, 0.4, (len(mel), 1, 6))).to(mel)
     mel = mel + F.interpolate(curve, size=mel.shape[2], mode="linear", align_corners=True)
     for row in mel:
         if rng.random() < 0.5:
@@ -93,9 +93,10 @@ def fit(path: Path, clips: Clips, seed: int, minutes: float, width: int = 24, ba
         threads: int = 1) -> None:
     """Trains a classifier on clips of 5.12 s for `minutes` of core time in all; resumes from `path`."""
     torch.manual_seed(seed)
+    batch = batch * 4 if device().type == "cuda" else batch
     torch.set_num_threads(threads)
     rng = np.random.default_rng(seed)
-    model = Classifier(width).to(memory_format=torch.channels_last)
+    model = Classifier(width).to(device(), memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), lr, weight_decay=1e-2, fused=True)
     ema = Ema(model, 0.99)
     parts = {"model": model, "o": optimizer, "ema": ema}
@@ -104,7 +105,7 @@ def fit(path: Path, clips: Clips, seed: int, minutes: float, width: int = 24, ba
     while used < minutes * 60:
         picks = np.sort(rng.choice(len(clips), batch, replace=False))
         mel = mask_mel(log_mel(augment(clips.waves(picks), rng)), rng)
-        target = frame_targets([clips.rows[i] for i in picks], mel.shape[1] // STRIDE)
+        target = frame_targets([clips.rows[i] for i in picks], mel.shape[1] // STRIDE).to(device())
         rate = lr * min(1, (step + 1) / 100) * max(0.02, 0.5 * (1 + math.cos(math.pi * used / (minutes * 60))))
         optimizer.param_groups[0]["lr"] = rate
         with mixed_precision():
@@ -116,9 +117,9 @@ def fit(path: Path, clips: Clips, seed: int, minutes: float, width: int = 24, ba
         ema.update(model)
         step += 1
         used = begun + core_seconds() - started
-        log.append(loss.item())
+        log.append(loss.detach())
         if step % 50 == 0:
-            print(json.dumps({"step": step, "minutes": round(used / 60, 1), "loss": round(np.mean(log[-50:]), 4)}),
+            print(json.dumps({"step": step, "minutes": round(used / 60, 1), "loss": round(torch.stack(log[-50:]).mean().item(), 4)}),
                   flush=True)
         if step % 300 == 0:
             save_state(path, parts, used, step)
@@ -130,7 +131,7 @@ class Judge:
 
     def __init__(self, work: Path) -> None:
         self.model = Classifier()
-        self.model.load_state_dict(torch.load(work / "classifier.pt", weights_only=True)["ema"])
+        self.model.load_state_dict(torch.load(work / "classifier.pt", map_location="cpu", weights_only=True)["ema"])
         self.model.eval()
 
     @torch.no_grad()

@@ -22,7 +22,7 @@ from classifier import Classifier, fit
 from data import Clips
 from discriminators import Discriminators
 from mel import FFT, HOP, log_mel_padded
-from training import Ema, core_seconds, load_state, mixed_precision, save_state
+from training import Ema, core_seconds, device, load_state, mixed_precision, save_state, wave_precision
 from vae import ENCODER, Vae
 from vocoder import Generator, mel_loss, stft_losses
 
@@ -44,8 +44,8 @@ class Ear(nn.Module):
     def __init__(self, work: Path) -> None:
         super().__init__()
         model = Classifier(EAR_WIDTH)
-        model.load_state_dict(torch.load(work / "ear.pt", weights_only=True)["ema"])
-        self.body = model.body.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        model.load_state_dict(torch.load(work / "ear.pt", map_location="cpu", weights_only=True)["ema"])
+        self.body = model.body.eval().requires_grad_(False).to(device(), memory_format=torch.channels_last)
 
     def maps(self, mel: torch.Tensor) -> list[torch.Tensor]:
         x, out = ((mel.clamp(min=-9) + 5) / 3).unsqueeze(1).contiguous(memory_format=torch.channels_last), []
@@ -72,8 +72,8 @@ def wave_mel(wave: torch.Tensor) -> torch.Tensor:
 def _start(work: Path, path: Path, parts: dict, model: Vae, generator: Generator) -> tuple[float, int]:
     """Resumes, or takes the averages of the stages `vae` and `vocoder`."""
     if not path.exists():
-        model.load_state_dict(torch.load(work / "vae.pt", weights_only=True)["ema"])
-        generator.load_state_dict(torch.load(work / "vocoder.pt", weights_only=True)["ema"])
+        model.load_state_dict(torch.load(work / "vae.pt", map_location="cpu", weights_only=True)["ema"])
+        generator.load_state_dict(torch.load(work / "vocoder.pt", map_location="cpu", weights_only=True)["ema"])
         parts["model_ema"].load_state_dict(model.state_dict())
         parts["generator_ema"].load_state_dict(generator.state_dict())
     return load_state(path, parts)
@@ -85,8 +85,8 @@ def train(work: Path, seed: int, minutes: float, lr: float = 3e-4, threads: int 
     torch.set_num_threads(threads)
     rng = np.random.default_rng([seed, os.getpid(), 6])
     clips, ear = Clips(work, "clips-512"), Ear(work)
-    model, generator = Vae(), Generator().to(memory_format=torch.channels_last)
-    judges = Discriminators().to(memory_format=torch.channels_last)
+    model, generator = Vae().to(device()), Generator().to(device(), memory_format=torch.channels_last)
+    judges = Discriminators().to(device(), memory_format=torch.channels_last)
     for name, p in model.named_parameters():
         p.requires_grad_(not name.startswith(ENCODER))
     decoder = [p for p in model.parameters() if p.requires_grad]
@@ -97,20 +97,23 @@ def train(work: Path, seed: int, minutes: float, lr: float = 3e-4, threads: int 
     used, step = _start(work, work / "codec.pt", parts | emas, model, generator)
     started, saved = core_seconds(), time.time()
     begun, log = used, []
+    larger = 8 if device().type == "cuda" else 1
     while used < minutes * 60:
         share = used / (minutes * 60)
         rate = lr * min(1, (step + 1) / 100) * max(0.02, 0.5 * (1 + math.cos(math.pi * share)))
         for o in (optimizer, d_optimizer):
             o.param_groups[0]["lr"] = rate
         batch, frames = SHAPES[rng.choice(len(SHAPES), p=SHAPE_SHARES)]
+        batch *= larger
         padded = clips.segments(rng, batch, frames)
         real = padded[:, FFT // 2:-FFT // 2]
         mel = log_mel_padded(padded)[:, :frames]
-        with mixed_precision():
+        with wave_precision():
             with torch.no_grad():
                 mean = model.encode(mel.unsqueeze(1))
             decoded = model.decode(mean + 0.05 * mean.std() * torch.randn_like(mean)).squeeze(1)
             fake = generator(mel if rng.random() < REAL_MEL_SHARE else decoded)
+        with mixed_precision():
             heard = ear.loss(wave_mel(fake), wave_mel(real))
         l1 = (decoded - mel).abs().mean()
         partials = (decoded.diff(dim=2) - mel.diff(dim=2)).abs().mean()
@@ -138,12 +141,12 @@ def train(work: Path, seed: int, minutes: float, lr: float = 3e-4, threads: int 
         emas["model_ema"].update(model)
         emas["generator_ema"].update(generator)
         step += 1
-        log.append((mels.item(), spectral.item(), l1.item(), heard.item(), d_loss.item()))
+        log.append(torch.stack([mels, spectral, l1, heard, d_loss]).detach())
         now = time.time()
         used = begun + core_seconds() - started
         if step % 50 == 0:
             names = ("mel", "stft", "l1", "ear", "judge")
-            means = dict(zip(names, np.round(np.mean(log[-50:], 0), 4).tolist()))
+            means = dict(zip(names, np.round(torch.stack(log[-50:]).mean(0).tolist(), 4).tolist()))
             print(json.dumps({"step": step, "minutes": round(used / 60, 1)} | means), flush=True)
         if now - saved > 180:
             saved = now
@@ -155,7 +158,7 @@ def averages(work: Path) -> tuple[Vae, Generator] | None:
     """What the stage has made so far; None before it began."""
     if not (work / "codec.pt").exists():
         return None
-    state = torch.load(work / "codec.pt", weights_only=True)
+    state = torch.load(work / "codec.pt", map_location="cpu", weights_only=True)
     model, generator = Vae(), Generator()
     model.load_state_dict(state["model_ema"])
     generator.load_state_dict(state["generator_ema"])

@@ -9,13 +9,14 @@ import torch
 
 from mel import FFT, HOP, RATE
 from sounds import BY_NAME
+from training import device
 
 
 class Clips:
-    """clips-<frames> of a work directory, memory-mapped."""
+    """clips-<frames> of a work directory, memory-mapped, or on the GPU."""
 
     def __init__(self, work: Path, name: str) -> None:
-        self.pcm = np.load(work / f"{name}.npy", mmap_mode="r")
+        self.pcm = torch.from_numpy(np.load(work / f"{name}.npy", mmap_mode="c")).to(device())
         self.rows = json.loads((work / f"{name}.json").read_text())
         spans = [(i, span[1], span[2], 2.0 if BY_NAME[span[0]].pitched else 1.0)
                  for i, row in enumerate(self.rows) for span in row["spans"]]
@@ -28,17 +29,19 @@ class Clips:
 
     def waves(self, indices: np.ndarray) -> torch.Tensor:
         """[B, N] float in [-1, 1]."""
-        return torch.from_numpy(self.pcm[np.sort(indices)].astype(np.float32) / 32767)
+        return self.pcm[torch.from_numpy(np.sort(indices)).to(self.pcm.device)].float() / 32767
 
     def segments(self, rng: np.random.Generator, batch: int, frames: int) -> torch.Tensor:
         """[B, frames * 160 + 1024]: segments that touch a random event, with the mel's context on both sides."""
-        out = np.zeros((batch, frames * HOP + FFT), np.float32)
-        total = self.pcm.shape[1] // HOP
-        picks = np.searchsorted(self.cumulative, rng.random(batch))
-        for row, (clip, start, end) in zip(out, self.spans[picks]):
+        samples = self.pcm.shape[1]
+        starts = []
+        picks = self.spans[np.searchsorted(self.cumulative, rng.random(batch))]
+        for _, start, end in picks:
             first, last = int(start * RATE / HOP) - frames // 4, int(end * RATE / HOP) - frames // 2
-            at = int(np.clip(rng.integers(first, max(first + 1, last)), 0, total - frames))
-            low, high = at * HOP - FFT // 2, (at + frames) * HOP + FFT // 2
-            a, b = max(0, low), min(self.pcm.shape[1], high)
-            row[a - low:a - low + b - a] = self.pcm[int(clip), a:b].astype(np.float32) / 32767
-        return torch.from_numpy(out)
+            at = int(np.clip(rng.integers(first, max(first + 1, last)), 0, samples // HOP - frames))
+            starts.append(at * HOP - FFT // 2)
+        rows = torch.from_numpy(picks[:, :1].astype(np.int64)).to(self.pcm.device)
+        columns = torch.tensor(starts).unsqueeze(1) + torch.arange(frames * HOP + FFT)
+        columns = columns.to(self.pcm.device)
+        inside = (columns >= 0) & (columns < samples)
+        return self.pcm[rows, columns.clamp(0, samples - 1)].float() / 32767 * inside

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from mel import magnitude
+from training import device
 
 PERIODS = (2, 3, 5, 7, 11)
 RESOLUTIONS = (512, 1024, 2048)
@@ -41,7 +42,7 @@ class SpectrumJudge(nn.Module):
         self.last = nn.Conv2d(width, 1, 3, 1, 1)
 
     def forward(self, wave: torch.Tensor) -> list[torch.Tensor]:
-        with torch.autocast("cpu", enabled=False):
+        with torch.autocast(wave.device.type, enabled=False):
             padded = F.pad(wave.float(), (self.fft // 2, self.fft // 2))
             x = torch.log(magnitude(padded, self.fft, self.fft // 4) + 1e-3).unsqueeze(1)
         maps = []
@@ -57,7 +58,9 @@ class Discriminators(nn.Module):
         self.judges = nn.ModuleList([*map(PeriodJudge, PERIODS), *map(SpectrumJudge, RESOLUTIONS)])
 
     def pick(self, rng: np.random.Generator, periods: int = 1, resolutions: int = 1) -> list[nn.Module]:
-        """A step's jury: all eight together cost three times a spectral step."""
+        """A step's jury: all eight together cost three times a spectral step, which only a GPU can afford."""
+        if device().type == "cuda":
+            return list(self.judges)
         of_periods, of_spectra = len(PERIODS), len(RESOLUTIONS)
         chosen = [*rng.choice(of_periods, periods, False), *(of_periods + rng.choice(of_spectra, resolutions, False))]
         return [self.judges[i] for i in chosen]

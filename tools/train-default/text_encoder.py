@@ -19,7 +19,7 @@ from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
 from captions import caption, held_out_pairs, marked_caption, random_scene, slots, step_of
 from sounds import NAMES
-from training import core_seconds, load_state, mixed_precision, save_state
+from training import ahead, core_seconds, device, load_state, mixed_precision, save_state
 
 PAD, EOS, UNK = "<pad>", "</s>", "<unk>"
 VOCABULARY = 1024
@@ -111,9 +111,9 @@ def train(work: Path, seed: int, minutes: float, batch: int = 48, lr: float = 2e
     torch.manual_seed(seed + 2)
     torch.set_num_threads(threads)
     tokenizer = train_tokenizer(work, seed)
-    encoder, rng = T5EncoderModel(T5Config(**CONFIG)), np.random.default_rng([seed, os.getpid(), 6])
-    head = SlotHead(CONFIG["d_model"])
-    tokens = TokenHead(CONFIG["d_model"])
+    encoder = T5EncoderModel(T5Config(**CONFIG)).to(device())
+    head = SlotHead(CONFIG["d_model"]).to(device())
+    tokens = TokenHead(CONFIG["d_model"]).to(device())
     parameters = [*encoder.parameters(), *head.parameters(), *tokens.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr, (0.9, 0.98), weight_decay=1e-2, fused=True)
     held_out, parts = held_out_pairs(seed), {"encoder": encoder, "head": head, "tokens": tokens, "o": optimizer}
@@ -121,31 +121,37 @@ def train(work: Path, seed: int, minutes: float, batch: int = 48, lr: float = 2e
     started, saved = core_seconds(), time.time()
     begun, log = used, []
     encoder.train()
-    while used < minutes * 60:
+
+    def draw(rng: np.random.Generator) -> tuple[torch.Tensor, ...]:
         scenes = [random_scene(rng, WEIGHTS, held_out) for _ in range(batch)]
-        ids, mask, labels = tokenize_marked(tokenizer, scenes, rng)
+        return (*tokenize_marked(tokenizer, scenes, rng), targets(scenes))
+
+    batches = ahead(draw, [seed, os.getpid(), 6])
+    while used < minutes * 60:
+        ids, mask, labels, wanted = (x.to(device()) for x in next(batches))
         scale = min(1, (step + 1) / 200) * max(0.02, 0.5 * (1 + math.cos(math.pi * used / (minutes * 60))))
         optimizer.param_groups[0]["lr"] = lr * scale
         with mixed_precision():
             states = encoder(input_ids=ids, attention_mask=mask).last_hidden_state
         states = states.float() + 0.1 * torch.randn_like(states.float())
-        loss = F.binary_cross_entropy_with_logits(head(states, mask), targets(scenes)) * len(NAMES)
+        loss = F.binary_cross_entropy_with_logits(head(states, mask), wanted) * len(NAMES)
         loss = loss + tokens.loss(states, labels)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         step, used = step + 1, begun + core_seconds() - started
-        log.append(loss.item())
+        log.append(loss.detach())
         if step % 200 == 0:
             print(json.dumps({"step": step, "minutes": round(used / 60, 2),
-                              "loss": round(float(np.mean(log[-200:])), 4)}), flush=True)
+                              "loss": round(torch.stack(log[-200:]).mean().item(), 4)}), flush=True)
         if time.time() - saved > 120:
             saved = time.time()
             save_state(work / "text_encoder.pt", parts, used, step)
     if log:
         save_state(work / "text_encoder.pt", parts, used, step)
-    encoder.eval()
+    encoder.eval().cpu()
+    head.cpu()
     print("text: slots all right on held-out pairs", slot_accuracy(encoder, head, tokenizer, held_out, seed))
 
 
@@ -167,5 +173,5 @@ def slot_accuracy(encoder: T5EncoderModel, head: SlotHead, tokenizer: PreTrained
 
 def load_encoder(work: Path) -> T5EncoderModel:
     encoder = T5EncoderModel(T5Config(**CONFIG))
-    encoder.load_state_dict(torch.load(work / "text_encoder.pt", weights_only=True)["encoder"])
+    encoder.load_state_dict(torch.load(work / "text_encoder.pt", map_location="cpu", weights_only=True)["encoder"])
     return encoder.eval().requires_grad_(False)

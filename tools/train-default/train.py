@@ -11,12 +11,14 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+import training
+
 HERE = Path(__file__).resolve().parent
 DEFAULT_OUT = HERE.parent.parent / "public/models/default"
 
 
-def stages(work: Path, out: Path, seed: int, threads: int, warm: Path | None,
-           rate: float = 1.0) -> dict[str, Callable[[], object]]:
+def stages(work: Path, out: Path, seed: int, threads: int, warm: Path | None, rate: float = 1.0,
+           device: str = "cpu") -> dict[str, Callable[[], object]]:
     """In the order in which `all` runs them."""
     import bank
     import card
@@ -32,13 +34,14 @@ def stages(work: Path, out: Path, seed: int, threads: int, warm: Path | None,
     import vocoder
     import warm_start
 
-    m = config.MINUTES
+    plan = config.PLANS[device]
+    m = plan.minutes
     first = {"warm-start": lambda: warm_start.warm_start(work, warm)} if warm else {}
     return first | {
         "bank": lambda: bank.build(work, seed),
-        "render": lambda: render.render_training_set(work, config.CLIPS, seed),
+        "render": lambda: render.render_training_set(work, plan.clips, seed),
         "vae": lambda: vae.train(work, seed, m["vae"], lr=1e-3 * rate, threads=threads),
-        "latents": lambda: vae.latents(work, config.LATENTS, threads=threads),
+        "latents": lambda: vae.latents(work, plan.latents, threads=threads),
         "decoder": lambda: vae.train(work, seed, m["vae"], m["decoder"], lr=1e-3 * rate, threads=threads),
         "vocoder": lambda: vocoder.train(work, seed, m["vocoder"], m["vocoder_spectral"], lr=1e-3 * rate, threads=threads,
                                          finetune_from=config.VOCODER_FINETUNE_FROM),
@@ -63,11 +66,13 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--from", dest="warm", type=Path, help="go on from an exported checkpoint with the same classes")
     parser.add_argument("--rate", type=float, default=1.0, help="multiplies the learning rates (0.5 after a warm start)")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="a GPU has a plan of its own in config.py")
     parser.add_argument("--skip", nargs="*", default=[], help="stages that run elsewhere")
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
+    training.use_device(arguments.device)
     every = stages(arguments.work, arguments.out, arguments.seed, arguments.threads, arguments.warm,
-                   arguments.rate)
+                   arguments.rate, arguments.device)
     if arguments.stage != "all" and arguments.stage not in every:
         parser.error(f"unknown stage {arguments.stage}")
     for name in every if arguments.stage == "all" else [arguments.stage]:

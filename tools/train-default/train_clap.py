@@ -12,6 +12,8 @@ from pathlib import Path
 import clap
 import clap_evaluate
 import clap_export
+import config
+import training
 
 HERE = Path(__file__).resolve().parent
 
@@ -22,11 +24,14 @@ def main() -> None:
     parser.add_argument("--clips", type=Path, default=HERE / ".work", help="where the rendered clips are")
     parser.add_argument("--work", type=Path, default=HERE / ".work", help="features and checkpoints (0.4 GB)")
     parser.add_argument("--out", type=Path, default=HERE.parent.parent / "public/models")
-    parser.add_argument("--minutes", type=float, default=12, help="core minutes of training")
+    parser.add_argument("--minutes", type=float, help="of training, on a processor its core minutes")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
-    clap.train(arguments.name, arguments.clips, arguments.work, arguments.minutes, threads=arguments.threads)
+    training.use_device(arguments.device)
+    minutes = arguments.minutes or config.PLANS[arguments.device].minutes["clap"]
+    clap.train(arguments.name, arguments.clips, arguments.work, minutes, threads=arguments.threads)
     folder = clap_export.export(arguments.name, arguments.work, arguments.out)
     clap_evaluate.evaluate(folder, arguments.clips)
     clap_export.write_card(arguments.name, arguments.work, folder)

@@ -1,23 +1,66 @@
-"""What every training loop shares: moving average, and checkpoints that resume."""
+"""What every training loop shares: the device, batches made ahead, moving average, and checkpoints that resume."""
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+_device = torch.device("cpu")
+
+
+def use_device(name: str) -> None:
+    """`cpu` or `cuda`, for every stage of this process."""
+    global _device
+    _device = torch.device(name)
+    if _device.type == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.benchmark = True
+
+
+def device() -> torch.device:
+    return _device
 
 
 def core_seconds() -> float:
-    """What budgets are counted in: processor time of this process, the same on a busy machine and on an idle one."""
-    return time.process_time()
+    """What budgets are counted in: processor time of this process, the same on a busy machine and on an idle one; on a
+    GPU, which is not the processor's time, the clock's."""
+    return time.process_time() if _device.type == "cpu" else time.monotonic()
 
 
-def mixed_precision() -> torch.autocast:
-    """bf16 where the processor multiplies it (twice as fast); without such instructions it is emulated, ten times slower."""
-    return torch.autocast("cpu", torch.bfloat16, enabled=torch.ops.mkldnn._is_mkldnn_bf16_supported())
+def mixed_precision() -> AbstractContextManager[object]:
+    """bf16 where it is multiplied in hardware: twice as fast. Processors that emulate it are ten times slower with it."""
+    supported = _device.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.autocast(_device.type, torch.bfloat16, enabled=supported)
+
+
+def wave_precision() -> AbstractContextManager[object]:
+    """For what makes a waveform: bf16 leaves steps that the losses of quiet parts hear, and a GPU can do without it."""
+    return nullcontext() if _device.type == "cuda" else mixed_precision()
+
+
+class _Endless(IterableDataset):
+    def __init__(self, make: Callable[[np.random.Generator], object], seed: list[int]) -> None:
+        self.make, self.seed = make, seed
+
+    def __iter__(self) -> Iterator[object]:
+        worker = get_worker_info()
+        rng = np.random.default_rng([*self.seed, worker.id if worker else 0])
+        while True:
+            yield self.make(rng)
+
+
+def ahead(make: Callable[[np.random.Generator], object], seed: list[int]) -> Iterator[Any]:
+    """What `make` draws, without end. A GPU is faster than the Python that writes captions: processes of their own make
+    them ahead there. `make` holds nothing that lies on the GPU."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    return iter(DataLoader(_Endless(make, seed), batch_size=None, num_workers=4 if _device.type == "cuda" else 0))
 
 
 class Ema:
@@ -61,7 +104,7 @@ def load_state(path: Path, parts: dict[str, Any]) -> tuple[float, int]:
     """Seconds used and steps done; (0, 0) when there is nothing to resume. Weights that `warm_start` wrote come alone."""
     if not path.exists():
         return 0.0, 0
-    state = torch.load(path, weights_only=True)
+    state = torch.load(path, map_location="cpu", weights_only=True)
     for name, part in parts.items():
         if name in state:
             part.load_state_dict(state[name])

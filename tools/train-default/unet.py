@@ -21,7 +21,7 @@ from transformers import PreTrainedTokenizerFast, T5EncoderModel
 from captions import caption
 from text_encoder import CONFIG as TEXT_CONFIG
 from text_encoder import load_encoder, tokenize, train_tokenizer
-from training import Ema, core_seconds, load_state, mixed_precision, save_state
+from training import Ema, ahead, core_seconds, device, load_state, mixed_precision, save_state
 from vae import LATENT_CHANNELS
 
 CONFIG = dict(sample_size=[64, 8], in_channels=LATENT_CHANNELS, out_channels=LATENT_CHANNELS,
@@ -42,21 +42,24 @@ def alphas() -> torch.Tensor:
 
 
 class Captioned:
-    """Latents of one length and their scenes."""
+    """Scenes of the clips of one length that have latents."""
 
-    def __init__(self, work: Path, frames: int, scale: float) -> None:
-        self.latents = np.load(work / f"latents-{frames}.npy", mmap_mode="r")
-        self.rows = json.loads((work / f"clips-{frames}.json").read_text())[:len(self.latents)]
-        self.scale = scale
+    def __init__(self, work: Path, frames: int, count: int) -> None:
+        self.rows = json.loads((work / f"clips-{frames}.json").read_text())[:count]
         weights = np.array([RELATION_WEIGHT[r["relation"]] for r in self.rows])
         self.cumulative = np.cumsum(weights / weights.sum())
 
     def batch(self, rng: np.random.Generator, size: int) -> tuple[torch.Tensor, list[str]]:
-        """Scaled latents and a fresh caption of each; 10 % of the captions are empty."""
+        """Which clips, and a fresh caption of each; 10 % of the captions are empty."""
         picks = np.sort(np.minimum(np.searchsorted(self.cumulative, rng.random(size)), len(self.rows) - 1))
-        latents = torch.from_numpy(self.latents[picks].astype(np.float32)) * self.scale
         scenes = [self.rows[i] for i in picks]
-        return latents, ["" if rng.random() < 0.1 else caption(r["relation"], r["events"], rng) for r in scenes]
+        texts = ["" if rng.random() < 0.1 else caption(r["relation"], r["events"], rng) for r in scenes]
+        return torch.from_numpy(picks), texts
+
+
+def load_latents(work: Path, frames: int) -> torch.Tensor:
+    """[clips, 16, T/8, 8], float16, unscaled; memory-mapped, or on the GPU."""
+    return torch.from_numpy(np.load(work / f"latents-{frames}.npy", mmap_mode="c")).to(device())
 
 
 class Workers:
@@ -66,6 +69,7 @@ class Workers:
     """
 
     def __init__(self) -> None:
+        # Processes of one machine, on its processor.
         self.size, self.rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
         if self.size > 1:
             torch.distributed.init_process_group("gloo")
@@ -93,16 +97,17 @@ def encode_all(texts: list[str], tokenizer: PreTrainedTokenizerFast, encoder: T5
         part = order[k:k + 256]
         ids, mask = tokenize(tokenizer, [texts[i] for i in part])
         with mixed_precision():
-            states = encoder(input_ids=ids, attention_mask=mask).last_hidden_state.to(torch.bfloat16)
+            states = encoder(input_ids=ids.to(device()), attention_mask=mask.to(device())).last_hidden_state
+            states = states.to(torch.bfloat16)
         for i, s, m in zip(part, states, mask):
             out[i] = s[:int(m.sum())].clone()
     return out
 
 
 def pad(states: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-    longest = max(len(s) for s in states)
-    out = torch.zeros(len(states), longest, states[0].shape[1])
-    mask = torch.zeros(len(states), longest, dtype=torch.bool)
+    longest, where = max(len(s) for s in states), states[0].device
+    out = torch.zeros(len(states), longest, states[0].shape[1], device=where)
+    mask = torch.zeros(len(states), longest, dtype=torch.bool, device=where)
     for i, s in enumerate(states):
         out[i, :len(s)], mask[i, :len(s)] = s.float(), True
     return out, mask
@@ -117,57 +122,65 @@ def order_probe(net: UNet2DConditionModel, pairs: list[tuple[torch.Tensor, torch
         for i in range(0, len(pairs), 16):
             part = pairs[i:i + 16]
             x = torch.stack([p[0] for p in part])
-            noise = torch.randn(x.shape, generator=generator)
+            noise = torch.randn(x.shape, generator=generator).to(x.device)
             a = alpha[950]
             noisy, v = a.sqrt() * x + (1 - a).sqrt() * noise, a.sqrt() * noise - (1 - a).sqrt() * x
             losses = []
             for side in (1, 2):
                 states, mask = pad([p[side] for p in part])
-                t = torch.full((len(part),), 950)
+                t = torch.full((len(part),), 950, device=x.device)
                 out = net(noisy, t, states, encoder_attention_mask=mask).sample.float()
                 losses.append((out - v).square().mean((1, 2, 3)))
             wins += (losses[0] < losses[1]).float().sum().item()
     return wins / len(pairs)
 
 
-def probe_pairs(work: Path, data: Captioned, tokenizer: PreTrainedTokenizerFast, encoder: T5EncoderModel,
+def probe_pairs(latents: torch.Tensor, data: Captioned, tokenizer: PreTrainedTokenizerFast, encoder: T5EncoderModel,
                 seed: int, count: int = 96) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
     rng = np.random.default_rng([seed, 12])
     picks = [i for i, r in enumerate(data.rows) if r["relation"] == "then"][:count]
     right = [caption("then", data.rows[i]["events"], rng) for i in picks]
     swapped = [caption("then", data.rows[i]["events"][::-1], rng) for i in picks]
     states = encode_all(right + swapped, tokenizer, encoder)
-    latents = [torch.from_numpy(data.latents[i].astype(np.float32)) * data.scale for i in picks]
-    return list(zip(latents, states[:len(picks)], states[len(picks):]))
+    return list(zip(latents[picks].float(), states[:len(picks)], states[len(picks):]))
 
 
 def train(work: Path, seed: int, minutes: float, batch: int = 32, lr: float = 1e-3, threads: int = 1) -> None:
     """Runs until `minutes` of core time are used in all; resumes from unet.pt."""
     workers = Workers()
+    batch = batch * 6 if device().type == "cuda" else batch
     torch.set_num_threads(threads)
-    tokenizer, encoder, alpha = train_tokenizer(work, seed), load_encoder(work), alphas()
+    tokenizer, encoder, alpha = train_tokenizer(work, seed), load_encoder(work).to(device()), alphas().to(device())
     scale = json.loads((work / "latents.json").read_text())["scaling_factor"]
-    data = {n: Captioned(work, n, scale) for n in LENGTHS}
-    pairs = probe_pairs(work, data[512], tokenizer, encoder, seed)
+    latents = {n: load_latents(work, n) for n in LENGTHS}
+    data = {n: Captioned(work, n, len(latents[n])) for n in LENGTHS}
+    pairs = probe_pairs(latents[512] * scale, data[512], tokenizer, encoder, seed)
     torch.manual_seed(seed + 3)
-    net = UNet2DConditionModel(**CONFIG).to(memory_format=torch.channels_last)
+    net = UNet2DConditionModel(**CONFIG).to(device(), memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(net.parameters(), lr, (0.9, 0.99), weight_decay=1e-2, fused=True)
     ema = Ema(net, 0.998)
     parts = {"net": net, "o": optimizer, "ema": ema}
     used, step = load_state(work / "unet.pt", parts)
     torch.manual_seed(seed + 3 + step * 8 + workers.rank)
-    shared, rng = np.random.default_rng([seed, step, 3]), np.random.default_rng([seed, step, workers.rank, 4])
+    shared = np.random.default_rng([seed, step, 3])
+
+    def draw(rng: np.random.Generator) -> tuple[int, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        frames = LENGTHS[(shared if workers.size > 1 else rng).choice(len(LENGTHS), p=LENGTH_SHARES)]
+        picks, texts = data[frames].batch(rng, max(4, min(2 * batch, batch * 512 // frames)))
+        # Slightly more of the high noise levels, where the plan of the clip is decided.
+        t = torch.from_numpy((999 * rng.random(len(picks)) ** 0.8).round().astype(np.int64))
+        return frames, picks, *tokenize(tokenizer, texts), t
+
+    batches = ahead(draw, [seed, step, workers.rank, 4])
     parameters = list(net.parameters())
     started, saved = core_seconds(), time.time()
     begun, log = used, []
     while used < minutes * 60:
-        frames = LENGTHS[shared.choice(len(LENGTHS), p=LENGTH_SHARES)]
-        x, texts = data[frames].batch(rng, max(4, min(2 * batch, batch * 512 // frames)))
-        ids, mask = tokenize(tokenizer, texts)
+        frames, *drawn = next(batches)
+        picks, ids, mask, t = (x.to(device(), non_blocking=True) for x in drawn)
+        x = latents[frames][picks].float() * scale
         with torch.no_grad():
             hidden = encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-        # Slightly more of the high noise levels, where the plan of the clip is decided.
-        t = torch.from_numpy((999 * rng.random(len(x)) ** 0.8).round().astype(np.int64))
         a = alpha[t].view(-1, 1, 1, 1)
         noise = torch.randn_like(x)
         noisy = (a.sqrt() * x + (1 - a).sqrt() * noise).contiguous(memory_format=torch.channels_last)
@@ -184,10 +197,10 @@ def train(work: Path, seed: int, minutes: float, batch: int = 32, lr: float = 1e
         optimizer.step()
         ema.update(net)
         step += 1
-        log.append(loss.item())
+        log.append(loss.detach())
         now = time.time()
         if workers.rank == 0 and step % 50 == 0:
-            line = {"step": step, "minutes": round(used / 60, 1), "loss": round(float(np.mean(log[-50:])), 4)}
+            line = {"step": step, "minutes": round(used / 60, 1), "loss": round(torch.stack(log[-50:]).mean().item(), 4)}
             if step % 400 == 0:
                 line["order"] = round(order_probe(net, pairs, alpha), 3)
             print(json.dumps(line), flush=True)
@@ -200,5 +213,5 @@ def train(work: Path, seed: int, minutes: float, batch: int = 32, lr: float = 1e
 
 def load_unet(work: Path) -> UNet2DConditionModel:
     net = UNet2DConditionModel(**CONFIG)
-    net.load_state_dict(torch.load(work / "unet.pt", weights_only=True)["ema"])
+    net.load_state_dict(torch.load(work / "unet.pt", map_location="cpu", weights_only=True)["ema"])
     return net.eval().requires_grad_(False)

@@ -20,7 +20,7 @@ from torch import nn
 
 from data import Clips
 from mel import log_mel, log_mel_padded
-from training import Ema, core_seconds, load_state, mixed_precision, save_state
+from training import Ema, core_seconds, device, load_state, mixed_precision, save_state
 
 LATENT_CHANNELS = 16
 CONFIG = dict(in_channels=1, out_channels=1, down_block_types=["DownEncoderBlock2D"] * 4,
@@ -100,7 +100,8 @@ def train(work: Path, seed: int, minutes: float, decoder_minutes: float = 0.0, j
     torch.set_num_threads(threads)
     rng = np.random.default_rng([seed, os.getpid(), 1])
     clips = Clips(work, "clips-512")
-    model, judge = Vae(), PatchJudge().to(memory_format=torch.channels_last)
+    larger = 8 if device().type == "cuda" else 1
+    model, judge = Vae().to(device()), PatchJudge().to(device(), memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), lr, (0.9, 0.99), weight_decay=1e-4, fused=True)
     j_optimizer = torch.optim.AdamW(judge.parameters(), 4e-4, (0.5, 0.9), fused=True)
     ema = Ema(model, 0.998)
@@ -121,7 +122,7 @@ def train(work: Path, seed: int, minutes: float, decoder_minutes: float = 0.0, j
         share = max(0.0, used - first) / whole
         optimizer.param_groups[0]["lr"] = lr * min(1, (step + 1) / 100) * max(0.03, math.cos(math.pi / 2 * share))
         batch, frames = SHAPES[rng.choice(len(SHAPES), p=SHAPE_SHARES)]
-        mel = log_mel_padded(clips.segments(rng, batch, frames))[:, :frames].unsqueeze(1)
+        mel = log_mel_padded(clips.segments(rng, batch * larger, frames))[:, :frames].unsqueeze(1)
         with mixed_precision():
             if frozen:
                 with torch.no_grad():
@@ -141,11 +142,11 @@ def train(work: Path, seed: int, minutes: float, decoder_minutes: float = 0.0, j
         optimizer.step()
         ema.update(model)
         step += 1
-        log.append((l1.item(), partials.item(), divergence.item()))
+        log.append(torch.stack([l1, partials, divergence]).detach())
         now = time.time()
         used = begun + core_seconds() - started
         if step % 100 == 0:
-            means = np.mean(log[-100:], 0)
+            means = torch.stack(log[-100:]).mean(0).tolist()
             print(json.dumps({"step": step, "minutes": round(used / 60, 1), "l1": round(means[0], 4),
                               "partials": round(means[1], 4), "kl": round(means[2], 3)}), flush=True)
         if now - saved > 120:
@@ -156,7 +157,7 @@ def train(work: Path, seed: int, minutes: float, decoder_minutes: float = 0.0, j
 
 def load_vae(path: Path) -> Vae:
     model = Vae()
-    model.load_state_dict(torch.load(path, weights_only=True)["ema"])
+    model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["ema"])
     return model.eval().requires_grad_(False)
 
 
@@ -167,7 +168,7 @@ def latents(work: Path, counts: dict[int, int], threads: int = 2) -> None:
     if (work / "latents.json").exists():
         return
     torch.set_num_threads(threads)
-    model = load_vae(work / "vae.pt")
+    model = load_vae(work / "vae.pt").to(device())
     squares, count = 0.0, 0
     for frames, wanted in counts.items():
         clips, out = Clips(work, f"clips-{frames}"), None
@@ -175,7 +176,7 @@ def latents(work: Path, counts: dict[int, int], threads: int = 2) -> None:
         for i in range(0, count_here, 16):
             mel = log_mel(clips.waves(np.arange(i, min(i + 16, count_here)))).unsqueeze(1)
             with mixed_precision():
-                z = model.encode(mel).numpy()
+                z = model.encode(mel).cpu().numpy()
             if out is None:
                 path = work / f"latents-{frames}.npy"
                 out = np.lib.format.open_memmap(path, "w+", np.float16, (count_here, *z.shape[1:]))

@@ -22,7 +22,7 @@ from torch import nn
 from data import Clips
 from discriminators import Discriminators
 from mel import FFT, HOP, filters, log_mel_padded, magnitude
-from training import Ema, core_seconds, load_state, mixed_precision, save_state
+from training import Ema, core_seconds, device, load_state, mixed_precision, save_state, wave_precision
 
 CONFIG = dict(model_in_dim=64, sampling_rate=16000, upsample_initial_channel=256, upsample_rates=[4, 4, 5, 2],
               upsample_kernel_sizes=[8, 8, 15, 4], resblock_kernel_sizes=[3, 7],
@@ -98,7 +98,7 @@ def mel_loss(fake: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
     a, b = (F.pad(x, (FFT // 2, FFT // 2)) for x in (fake, real))
     loss = (log_mel_padded(a) - log_mel_padded(b)).abs().mean()
     a, b = (F.pad(x, (1024, 1024)) for x in (fake, real))
-    bank = filters(160, 2048)
+    bank = filters(160, 2048, a.device)
     fine = [torch.log(torch.clamp(bank @ magnitude(x, 2048, 400), min=1e-4)) for x in (a, b)]
     return loss + (fine[0] - fine[1]).abs().mean()
 
@@ -113,7 +113,7 @@ class VaeMels:
         if self.path.exists() and self.path.stat().st_mtime > self.stamp:
             from vae import load_vae
             self.stamp = self.path.stat().st_mtime
-            self.model = load_vae(self.path)
+            self.model = load_vae(self.path).to(device())
 
     @torch.no_grad()
     def __call__(self, mel: torch.Tensor) -> torch.Tensor:
@@ -129,8 +129,9 @@ def train(work: Path, seed: int, minutes: float, warm_minutes: float, batch: int
     torch.set_num_threads(threads)
     rng = np.random.default_rng([seed, os.getpid()])
     clips = Clips(work, "clips-512")
-    generator = Generator().to(memory_format=torch.channels_last)
-    judges = Discriminators().to(memory_format=torch.channels_last)
+    batch = batch * 16 if device().type == "cuda" else batch
+    generator = Generator().to(device(), memory_format=torch.channels_last)
+    judges = Discriminators().to(device(), memory_format=torch.channels_last)
     g_optimizer = torch.optim.AdamW(generator.parameters(), lr, (0.8, 0.99), fused=True)
     d_optimizer = torch.optim.AdamW(judges.parameters(), lr, (0.8, 0.99), fused=True)
     ema = Ema(generator, 0.997)
@@ -154,12 +155,12 @@ def train(work: Path, seed: int, minutes: float, warm_minutes: float, batch: int
             if vae.model is not None:
                 whole = F.pad(mel[:share].transpose(1, 2), (0, -frames % 8), mode="replicate").transpose(1, 2)
                 mel = torch.cat([vae(whole)[:, :frames], mel[share:]])
-        with mixed_precision():
+        with wave_precision():
             fake = generator(mel)
         spectral = stft_losses(fake, real)
         mels = mel_loss(fake, real)
         loss = spectral * 3 + mels * 1.5
-        d_value = 0.0
+        d_value = loss.new_zeros(())
         if adversarial:
             jury = judges.pick(rng)
             with mixed_precision():
@@ -172,18 +173,18 @@ def train(work: Path, seed: int, minutes: float, warm_minutes: float, batch: int
                 fooled, features = judges.generator_loss(jury, real, fake)
             ramp = min(1.0, (used - warm_minutes * 60) / 300)
             loss = loss + ramp * (0.3 * fooled + 1.0 * features)
-            d_value = d_loss.item()
+            d_value = d_loss.detach()
         g_optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(generator.parameters(), 5.0)
         g_optimizer.step()
         ema.update(generator)
         step += 1
-        log.append((mels.item(), spectral.item(), d_value))
+        log.append(torch.stack([mels.detach(), spectral.detach(), d_value]))
         now = time.time()
         used = begun + core_seconds() - started
         if step % 100 == 0:
-            means = np.mean(log[-100:], 0)
+            means = torch.stack(log[-100:]).mean(0).tolist()
             print(json.dumps({"step": step, "minutes": round(used / 60, 1), "mel": round(means[0], 4),
                               "stft": round(means[1], 4), "judge": round(means[2], 4)}), flush=True)
         if now - saved > 180:
@@ -194,5 +195,5 @@ def train(work: Path, seed: int, minutes: float, warm_minutes: float, batch: int
 
 def load_generator(path: Path) -> Generator:
     generator = Generator()
-    generator.load_state_dict(torch.load(path, weights_only=True)["ema"])
+    generator.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["ema"])
     return generator.eval()
