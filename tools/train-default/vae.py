@@ -168,13 +168,13 @@ def latents(work: Path, counts: dict[int, int], threads: int = 2) -> None:
     if (work / "latents.json").exists():
         return
     torch.set_num_threads(threads)
-    model = load_vae(work / "vae.pt").to(device())
+    model, at_once = load_vae(work / "vae.pt").to(device()), 128 if device().type == "cuda" else 16
     squares, count = 0.0, 0
     for frames, wanted in counts.items():
         clips, out = Clips(work, f"clips-{frames}"), None
         count_here = min(wanted, len(clips))
-        for i in range(0, count_here, 16):
-            mel = log_mel(clips.waves(np.arange(i, min(i + 16, count_here)))).unsqueeze(1)
+        for i in range(0, count_here, at_once):
+            mel = log_mel(clips.waves(np.arange(i, min(i + at_once, count_here)))).unsqueeze(1)
             with mixed_precision():
                 z = model.encode(mel).cpu().numpy()
             if out is None:
