@@ -51,7 +51,7 @@ more than ten seconds are cropped, shorter ones end in silence.
 python tools/train-default/train.py bank && python tools/train-default/train.py render
 python tools/train-default/train_clap.py {name}
 ```
-{minutes:.1f} core minutes of training; seed {seed}.
+Trained for {minutes:.1f} {unit}, seed {seed}.
 """
 
 
@@ -77,7 +77,8 @@ def export(name: str, work: Path, out: Path) -> Path:
 
 def write_card(name: str, work: Path, folder: Path) -> None:
     metrics = json.loads((folder / "metrics.json").read_text())
-    used = torch.load(work / f"{name}.pt", map_location="cpu", weights_only=True)["used"] / 60
+    state = torch.load(work / f"{name}.pt", map_location="cpu", weights_only=True)
+    unit = "core minutes" if state["device"] == "CPU" else f"minutes on an {state['device']} (`--device cuda`)"
     parameters = sum(p.numel() for p in clap.build(name).parameters()) / 1e6
     bars = {"caption of a sound, R@1": (metrics["caption_of_a_sound"]["R@1"], 0.85),
             "order": (metrics["prefers_right_order"], 0.90)}
@@ -87,7 +88,7 @@ def write_card(name: str, work: Path, folder: Path) -> None:
         scenes=metrics["scenes"], ordered=metrics["ordered_scenes"], among=metrics["among"],
         caption=metrics["caption_of_a_sound"], sound=metrics["sound_of_a_caption"],
         order=metrics["prefers_right_order"], event=metrics["prefers_right_event"],
-        below=f"\n\n**Below what was wanted:** {'; '.join(missed)}." if missed else "", minutes=used,
+        below=f"\n\n**Below what was wanted:** {'; '.join(missed)}." if missed else "", minutes=state["used"] / 60, unit=unit,
         seed=clap.MODELS[name]["seed"])
     (folder / "README.md").write_text(text)
     files = []

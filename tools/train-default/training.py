@@ -28,6 +28,11 @@ def device() -> torch.device:
     return _device
 
 
+def device_name() -> str:
+    """As model cards name it."""
+    return torch.cuda.get_device_name() if _device.type == "cuda" else "CPU"
+
+
 def core_seconds() -> float:
     """What budgets are counted in: processor time of this process, the same on a busy machine and on an idle one; on a
     GPU, which is not the processor's time, the clock's."""
@@ -89,7 +94,7 @@ class Ema:
 
 def save_state(path: Path, parts: dict[str, Any], used: float, step: int) -> None:
     """Written aside and renamed, so that a reader never sees half a file."""
-    state = {name: part.state_dict() for name, part in parts.items()} | {"used": used, "step": step}
+    state = {name: part.state_dict() for name, part in parts.items()} | {"used": used, "step": step, "device": device_name()}
     torch.save(state, path.with_suffix(".tmp"))
     os.replace(path.with_suffix(".tmp"), path)
 
