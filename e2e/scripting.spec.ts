@@ -11,12 +11,24 @@ test('the examples of the scripting guide run as they are written', async ({ stu
   test.setTimeout(400_000);
   await untilReady(page);
   expect(examples.length).toBeGreaterThan(6);
-  // As they are written, but for the length: two steps of a second show whether a call is right.
+  // As they are written, but for the length: a second of sound, two steps and one epoch show whether a call is right.
   await page.evaluate(() => {
     const { studio } = window;
-    const generate: typeof studio.generate = (request, options) =>
-      studio.generate({ ...request, steps: Math.min(request.steps ?? 2, 2), durationSeconds: 1 }, options);
-    Object.defineProperty(window, 'studio', { value: { ...studio, generate } });
+    const { generate, preferences, train } = studio;
+    const short: Pick<typeof studio, 'generate' | 'preferences' | 'train'> = {
+      generate: (request, options) =>
+        generate({ ...request, steps: Math.min(request.steps ?? 2, 2), durationSeconds: 1 }, options),
+      preferences: {
+        ...preferences,
+        create: (request) =>
+          preferences.create({ ...request, steps: 2, stepsOfStrategy11: [1, 2], durationSeconds: 1 }),
+      },
+      train: {
+        ...train,
+        start: (request, options) => train.start({ ...request, sftEpochs: 1, dpoEpochs: 1 }, options),
+      },
+    };
+    Object.defineProperty(window, 'studio', { value: { ...studio, ...short } });
   });
   for (const code of examples) {
     const ended = page.evaluate(`(async () => { ${code}\nreturn 'ended'; })()`);
