@@ -22,6 +22,8 @@ export interface PairSource {
 export interface PairDataset {
   readonly id: string;
   readonly name: string;
+  /** Of every clip; null where they differ or are not known before they are read. */
+  readonly durationSeconds: number | null;
 }
 
 /** What the next run is made with. A number is NaN while its field holds no number. */

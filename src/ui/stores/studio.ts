@@ -46,7 +46,12 @@ export function createStudio(client: EngineClient, options: StudioOptions) {
   const { storage, output, eachFrame, memory = createEngineMemory(storage) } = options;
   const { preferences } = client;
   const pairs = options.pairs ?? {
-    list: () => preferences.datasets(),
+    list: async () =>
+      (await preferences.datasets()).map(({ id, name, settings }) => ({
+        id,
+        name,
+        durationSeconds: settings?.durationSeconds ?? null,
+      })),
     pairs: (id) => preferences.pairs(id),
   };
   const engine = createEngineStore(client, (backend) => memory.setState({ backend }));

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { TrainMetrics } from '../../../engine/protocol-training';
 import { charts, curvesOf, smoothed } from './curves';
 import { metricsCsv } from './export-run';
+import { roomyRange, tickText } from './line-chart';
 
 const metrics = [1, 2, 3].map(
   (step): TrainMetrics => ({
@@ -82,4 +83,17 @@ test('CSV has a line for each step, and nothing where there is nothing', () => {
   const [head, first] = metricsCsv(metrics).split('\n');
   expect(head).toMatch(/^step,epoch,phase,loss/);
   expect(first).toBe('1,0,sft,1,,,0.5,,,,0.0001,1,30');
+});
+
+test('an axis has room for a flat curve, and its ticks tell themselves apart', () => {
+  const [low, high] = roomyRange(Math.LN2, Math.LN2);
+  expect(high - low).toBeGreaterThan(0.01);
+  expect((low + high) / 2).toBeCloseTo(Math.LN2, 12);
+  const [below, above] = roomyRange(-1, 3);
+  expect(below).toBeLessThan(-1);
+  expect(above).toBeGreaterThan(3);
+  expect([0.6935, 0.694].map((tick) => tickText(tick, 5e-4))).toEqual(['0.6935', '0.6940']);
+  expect([-0.5, 0, 0.5].map((tick) => tickText(tick, 0.5))).toEqual(['−0.5', '0', '0.5']);
+  expect([1.5e-5, 2e-5].map((tick) => tickText(tick, 5e-6))).toEqual(['1.5e-5', '2.0e-5']);
+  expect(tickText(200, 50)).toBe('200');
 });

@@ -56,7 +56,10 @@ async function openPanel({
     storage: memoryStorage(),
     output,
     eachFrame: () => () => {},
-    pairs: { list: async () => [{ id: 'set-1', name: 'my pairs' }], pairs: async () => pairs },
+    pairs: {
+      list: async () => [{ id: 'set-1', name: 'my pairs', durationSeconds: null }],
+      pairs: async () => pairs,
+    },
   });
   render(<App studio={studio} />);
   act(() => studio.view.getState().showPanel('fine-tune'));
@@ -185,7 +188,7 @@ test('runs are duplicated with changes, compared by what differs, measured pair 
   const [, first] = within(await screen.findByRole('region', { name: 'Margins of the pairs' })).getAllByRole(
     'row',
   );
-  expect(first?.textContent).toMatch(/-0.3/);
+  expect(first?.textContent).toMatch(/−0.3/);
 
   await user.click(screen.getByRole('button', { name: 'Delete my pairs' }));
   await user.click(within(screen.getByRole('alertdialog')).getByRole('button', { name: 'Delete' }));

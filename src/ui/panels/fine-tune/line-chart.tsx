@@ -58,13 +58,17 @@ export function LineChart({ label, curves, log, level }: LineChartProps) {
         height: HEIGHT_PIXELS,
         legend: { show: false },
         cursor: { y: false, points: { size: 6 } },
-        scales: { x: { time: false }, y: { distr: log ? 3 : 1 } },
+        scales: {
+          x: { time: false },
+          y: log ? { distr: 3 } : { range: (_, least, most) => roomyRange(least, most) },
+        },
         axes: [
           { ...axis, size: 26 },
           {
             ...axis,
             size: 56,
-            values: (_, ticks) => ticks.map((tick) => (tick === null ? '' : shortNumber(tick))),
+            values: (_, ticks, __, ___, increment) =>
+              ticks.map((tick) => (tick === null ? '' : tickText(tick, log ? tick : increment))),
           },
         ],
         series: [
@@ -74,7 +78,11 @@ export function LineChart({ label, curves, log, level }: LineChartProps) {
             stroke: curveColour(theme, colour),
             width: 1.5,
             spanGaps: true,
-            points: { show: false },
+            // A line of few points is nearly nothing to see.
+            points: {
+              show: (_: uPlot, __: number, first: number, last: number) => last - first < 4,
+              size: 5,
+            },
             ...(dashed && { dash: [5, 4] }),
           })),
           ...(level === undefined
@@ -122,8 +130,42 @@ function table(curves: readonly Curve[], log: boolean, level: number | undefined
   return [...joined, Array.from(x, () => level)] as uPlot.AlignedData;
 }
 
+/** Of what is drawn, the least span of an axis: below it, noise in the last digit would look like a course. */
+const LEAST_SPAN_SHARE = 0.02;
+const LEAST_SPAN = 1e-6;
+const MARGIN_SHARE = 0.08;
+
+/** From somewhat below the least to somewhat above the most. */
+export function roomyRange(least: number | null, most: number | null): [number, number] {
+  if (least === null || most === null) return [0, 1];
+  const span = Math.max(
+    most - least,
+    LEAST_SPAN_SHARE * Math.max(Math.abs(least), Math.abs(most)),
+    LEAST_SPAN,
+  );
+  const middle = (least + most) / 2;
+  const half = span * (0.5 + MARGIN_SHARE);
+  return [middle - half, middle + half];
+}
+
+/** A tick with as many digits as tell it from its neighbours. */
+export function tickText(tick: number, increment: number): string {
+  if (tick === 0) return '0';
+  const size = Math.abs(tick);
+  const places = Math.max(0, Math.ceil(-Math.log10(Math.abs(increment)) - 1e-9));
+  if (size < 1e-3 || size >= 1e5) {
+    return minus(tick.toExponential(Math.max(0, Math.floor(Math.log10(size)) + places)));
+  }
+  return minus(tick.toFixed(Math.min(places, 8)));
+}
+
 export function shortNumber(value: number): string {
   if (value === 0) return '0';
   const size = Math.abs(value);
-  return size < 1e-3 || size >= 1e5 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
+  return minus(size < 1e-3 || size >= 1e5 ? value.toExponential(1) : String(Number(value.toPrecision(3))));
+}
+
+/** With a minus sign in place of the hyphen at the front. */
+function minus(text: string): string {
+  return text.replace(/^-/, '−');
 }

@@ -14,17 +14,23 @@ export function MemoryEstimate({ valid }: { readonly valid: boolean }) {
   const settings = useFineTune((state) => state.draft.settings);
   const busy = useFineTune((state) => state.busy);
   const model = useModels((state) => state.current);
+  const clips = useFineTune(({ draft, datasets, runs }) =>
+    draft.dataOf
+      ? runs?.find(({ id }) => id === draft.dataOf)?.durationSeconds
+      : datasets?.find(({ id }) => id === draft.datasetId)?.durationSeconds,
+  );
+  const seconds = Math.min(clips ?? Number.POSITIVE_INFINITY, model?.maxDurationSeconds ?? 10.24);
   const [result, setResult] = useState<TrainEstimate | string | null>(null);
   useEffect(() => {
     if (!valid || !model || busy) return;
     const timer = setTimeout(() => {
       client.train
-        .estimate(settings, model.maxDurationSeconds, model.id)
+        .estimate(settings, seconds, model.id)
         .then(setResult)
         .catch((error: unknown) => setResult(toFailure(error).message));
     }, REST_MS);
     return () => clearTimeout(timer);
-  }, [client, settings, model, valid, busy]);
+  }, [client, settings, model, seconds, valid, busy]);
   if (result === null) return null;
   if (typeof result === 'string') return <p className={styles.note}>{result}</p>;
   const { parts, totalBytes, limitBytes, parameterCount, advice } = result;
@@ -49,8 +55,7 @@ export function MemoryEstimate({ valid }: { readonly valid: boolean }) {
         ))}
       </ul>
       <p>
-        For clips of {model?.maxDurationSeconds ?? 10.24} s; {parameterCount.toLocaleString('en')} trained
-        parameters.
+        For clips of {seconds} s; {parameterCount.toLocaleString('en')} trained parameters.
       </p>
       {advice.map((line) => (
         <p key={line}>{line}</p>

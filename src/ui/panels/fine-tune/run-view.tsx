@@ -1,4 +1,4 @@
-import { useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import type { TrainRun } from '../../../engine/protocol-training';
 import { Button } from '../../components/button';
 import fieldStyles from '../../components/field.module.css';
@@ -91,10 +91,15 @@ function RunningBar() {
   const progress = useFineTune((state) => state.progress);
   const pausing = useFineTune((state) => state.pausing);
   const wasHidden = useFineTune((state) => state.wasHidden);
+  const ref = useRef<HTMLDivElement>(null);
+  // On a narrow screen the run stands below the form that started it.
+  useEffect(() => {
+    ref.current?.scrollIntoView({ block: 'center' });
+  }, []);
   if (!progress) return null;
   const { pause, cancel } = fineTune.getState();
   return (
-    <div className={styles.running}>
+    <div ref={ref} className={styles.running}>
       <div className={styles.runningText}>
         <span className={styles.stage}>{pausing ? 'Pausing after this step…' : runStageText(progress)}</span>
         <span>{runTimeLeft(progress.remainingSeconds)}</span>
