@@ -14,6 +14,7 @@ import { disposeBatch, type PairBatch, pairBatch } from './pair-batch';
 import { recomputedGradients } from './recompute';
 import './register-gradients';
 import { sampleErrors, sftLoss } from './sft-loss';
+import { tapeGradients } from './tape-gradients';
 import { checkTrainingData, type TrainingData } from './training-data';
 import { type PlannedPair, type TrainingPhase, TrainingPlan } from './training-plan';
 import { checkTrainingRecipe, type TrainingRecipe } from './training-recipe';
@@ -300,7 +301,7 @@ export class PreferenceTrainer {
     return this.adapter.within(unet.linears(), () =>
       this.recipe.recompute
         ? recomputedGradients(unet, batch, weights, ({ linears }) => this.adapter.weightsOf(linears), loss)
-        : tf.valueAndGrads(() => loss(predict(unet, batch)))(weights),
+        : tapeGradients(() => loss(predict(unet, batch)), weights),
     );
   }
 

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { required } from '../common/assert';
 import type { UNet2DConditionModel, UNetStage } from '../models/unet-2d-condition';
 import type { PairBatch } from './pair-batch';
+import { tapeGradients } from './tape-gradients';
 
 /** What one stage was given: enough to run it again. */
 interface StageInput {
@@ -50,10 +51,11 @@ export function recomputedGradients(
     if (stage.givesSkip) skips.push(hidden);
   }
 
-  const { value, grad } = tf.valueAndGrad((x) => loss(unet.head(x as tf.Tensor4D)))(hidden);
+  const last = hidden;
+  const { value, grads } = tapeGradients(() => loss(unet.head(last)), [last]);
   const byWeight = new Map<number, tf.Tensor>();
   const ofSkips = new Map<number, tf.Tensor>();
-  let dy = grad;
+  let dy = required(grads[0], 'the gradient of the last stage');
   let result = hidden;
   for (let i = stages.length - 1; i >= 0; i -= 1) {
     const stage = required(stages[i], 'a stage');
@@ -69,7 +71,7 @@ export function recomputedGradients(
     const trained = weightsOf(stage);
     const isFirst = i === 0;
     const variables = [...(isFirst ? [] : [input.hidden, ...(input.skip ? [input.skip] : [])]), ...trained];
-    const gradients = variables.length === 0 ? [] : tf.grads(() => run(stage, input))(variables, dy);
+    const gradients = variables.length === 0 ? [] : gradientsAlone(() => run(stage, input), variables, dy);
     dy.dispose();
     const rest = [...gradients];
     if (!isFirst) {
@@ -83,7 +85,18 @@ export function recomputedGradients(
   const first = ofSkips.get(result.id);
   tf.dispose([result, temb, ...(first ? [first] : [])]);
   return {
-    value: value as tf.Scalar,
+    value,
     grads: weights.map((weight) => required(byWeight.get(weight.id), weight.shape.join())),
   };
+}
+
+/** The gradients without the value. */
+function gradientsAlone(
+  f: () => tf.Tensor,
+  variables: readonly tf.Tensor[],
+  dy: tf.Tensor,
+): readonly tf.Tensor[] {
+  const { value, grads } = tapeGradients(f, variables, dy);
+  value.dispose();
+  return grads;
 }

@@ -1,9 +1,10 @@
 import type { UNet2DConditionConfig } from '../models/unet-2d-condition';
+import { FEED_FORWARD_TARGETS } from './lora/lora-config';
 import type { TrainingRecipe } from './training-recipe';
 
 /**
- * A rough estimate of what a step of training keeps, from the model's sizes alone: nothing is run. The numbers of images
- * for each layer are read off the layers' ops and are not yet held against a measured step.
+ * About what a step of training takes, from the model's sizes alone: nothing is run. The factors are fitted to steps that
+ * were counted on a device that does nothing; bench/training/training-memory.test.ts holds the sum to 15 % of the counts.
  */
 
 export interface StepSize {
@@ -19,49 +20,77 @@ export interface StepMemory {
   readonly activationBytes: number;
   /** What the largest layer needs while it is computed. */
   readonly workBytes: number;
+  /** Buffers that are kept for the next step. */
+  readonly idleBytes: number;
 }
 
 const FLOAT = 4;
-/** Images of a resnet's width that its tape keeps, beside one of its input's. */
-const RESNET_IMAGES = 8;
-/** Images of a transformer's width that its tape keeps: projections, heads, the feed-forward layer's eightfold one. */
-const TRANSFORMER_IMAGES = 52;
-/** The backward pass of a layer holds gradients beside what the tape kept. */
-const BACKWARD_SHARE = 0.5;
+/** Of attention's gradient (attention-blocks.ts). */
+const MOST_SCORES_BYTES = 32 * 2 ** 20;
 
-interface LayerBytes {
-  readonly tape: number;
-  readonly result: number;
-}
+/** Where the tape of the whole model is kept. */
+const KEPT = {
+  adapterCopies: 4,
+  /** Images of a layer's width on the tape: of its resnet, of its transformer, and more where its feed-forward is trained. */
+  resnetImages: 7.5,
+  transformerImages: 48,
+  feedForwardImages: 1,
+  scoreBlocks: 1.7,
+  idleShare: 0.9,
+  mostIdleBytes: 435e6,
+};
+/** Where each layer runs again: the layers' results and gradients, and the tape of one transformer. */
+const RECOMPUTED = {
+  adapterCopies: 11,
+  resnetImages: 17,
+  transformerImages: 20,
+  feedForwardImages: 30,
+  scoreBlocks: 11.3,
+  idleShare: 0.39,
+  mostIdleBytes: 600e6,
+};
 
 export function stepMemory(
   config: UNet2DConditionConfig,
   recipe: TrainingRecipe,
   { latentShape, adapterParameters }: StepSize,
 ): StepMemory {
+  const factors = recipe.recompute ? RECOMPUTED : KEPT;
   const [, height, width] = latentShape;
   // Winners and losers together.
   const images = 2 * recipe.pairsPerPass;
-  const layers = layersOf(config).map(({ level, inChannels, channels, attends }): LayerBytes => {
-    const pixels = Math.ceil(height / 2 ** level) * Math.ceil(width / 2 ** level) * images;
-    const tape = inChannels + RESNET_IMAGES * channels + (attends ? TRANSFORMER_IMAGES * channels : 0);
-    return { tape: pixels * tape * FLOAT, result: pixels * channels * FLOAT };
+  const trainsFeedForward = FEED_FORWARD_TARGETS.some((name) => recipe.lora.targetModules.includes(name));
+  const perTransformer = factors.transformerImages + (trainsFeedForward ? factors.feedForwardImages : 0);
+  const layers = layersOf(config).map(({ level, channels, heads }) => {
+    const pixels = Math.ceil(height / 2 ** level) * Math.ceil(width / 2 ** level);
+    const image = FLOAT * images * pixels * channels;
+    return {
+      image,
+      transformer: heads > 0 ? image * perTransformer : 0,
+      scores: Math.min(FLOAT * images * heads * pixels ** 2, MOST_SCORES_BYTES),
+    };
   });
-  const sum = (key: keyof LayerBytes): number => layers.reduce((total, layer) => total + layer[key], 0);
-  const largest = Math.max(...layers.map(({ tape }) => tape));
-  const copies = recipe.emaDecay > 0 ? 5 : 4;
+  type Bytes = (typeof layers)[number];
+  const sum = (key: keyof Bytes): number => layers.reduce((total, layer) => total + layer[key], 0);
+  const most = (key: keyof Bytes): number => Math.max(...layers.map((layer) => layer[key]));
+  const copies = factors.adapterCopies + (recipe.emaDecay > 0 ? 1 : 0);
+  const adapterBytes = copies * FLOAT * adapterParameters;
+  const workBytes = factors.scoreBlocks * most('scores') + (recipe.recompute ? most('transformer') : 0);
+  const activationBytes = factors.resnetImages * sum('image') + (recipe.recompute ? 0 : sum('transformer'));
+  const used = adapterBytes + activationBytes + workBytes;
   return {
-    adapterBytes: copies * FLOAT * adapterParameters,
-    activationBytes: recipe.recompute ? sum('result') : sum('tape'),
-    workBytes: largest * (recipe.recompute ? 1 + BACKWARD_SHARE : BACKWARD_SHARE),
+    adapterBytes,
+    activationBytes,
+    workBytes,
+    idleBytes: Math.min(factors.idleShare * used, factors.mostIdleBytes),
   };
 }
 
 interface LayerSize {
   readonly level: number;
-  readonly inChannels: number;
   readonly channels: number;
-  readonly attends: boolean;
+  /** Of its transformer; 0 where it has none. */
+  readonly heads: number;
 }
 
 function layersOf({
@@ -69,28 +98,23 @@ function layersOf({
   layersPerBlock,
   downBlockTypes,
   upBlockTypes,
+  numAttentionHeads,
 }: UNet2DConditionConfig): readonly LayerSize[] {
-  const levels = blockOutChannels.length;
-  const at = (level: number): number => blockOutChannels[level] ?? 0;
-  const down = blockOutChannels.flatMap((channels, level) =>
-    Array.from({ length: layersPerBlock[level] ?? 0 }, (_, i) => ({
-      level,
-      inChannels: i === 0 ? at(Math.max(level - 1, 0)) : channels,
-      channels,
-      attends: downBlockTypes[level] === 'CrossAttnDownBlock2D',
-    })),
-  );
-  const coarsest = levels - 1;
-  const middle = { level: coarsest, inChannels: at(coarsest), channels: at(coarsest) };
-  const up = upBlockTypes.flatMap((type, index) => {
-    const level = levels - 1 - index;
-    const channels = at(level);
-    return Array.from({ length: (layersPerBlock[level] ?? 0) + 1 }, () => ({
-      level,
-      inChannels: 2 * channels,
-      channels,
-      attends: type === 'CrossAttnUpBlock2D',
-    }));
+  const layer = (level: number, attends: boolean): LayerSize => ({
+    level,
+    channels: blockOutChannels[level] ?? 0,
+    heads: attends ? (numAttentionHeads[level] ?? 0) : 0,
   });
-  return [...down, { ...middle, attends: true }, { ...middle, attends: false }, ...up];
+  const down = blockOutChannels.flatMap((_, level) =>
+    Array.from({ length: layersPerBlock[level] ?? 0 }, () =>
+      layer(level, downBlockTypes[level] === 'CrossAttnDownBlock2D'),
+    ),
+  );
+  const coarsest = blockOutChannels.length - 1;
+  const up = upBlockTypes.flatMap((type, index) =>
+    Array.from({ length: (layersPerBlock[coarsest - index] ?? 0) + 1 }, () =>
+      layer(coarsest - index, type === 'CrossAttnUpBlock2D'),
+    ),
+  );
+  return [...down, layer(coarsest, true), layer(coarsest, false), ...up];
 }

@@ -21,7 +21,7 @@ export function estimateTraining(
   const adapter = LoraAdapter.create(unet.linears(), recipe.lora, recipe.seed);
   const { parameterCount } = adapter;
   adapter.dispose();
-  const { adapterBytes, activationBytes, workBytes } = stepMemory(unet.config, recipe, {
+  const { adapterBytes, activationBytes, workBytes, idleBytes } = stepMemory(unet.config, recipe, {
     latentShape: [channels, height, width],
     adapterParameters: parameterCount,
   });
@@ -31,6 +31,7 @@ export function estimateTraining(
     { label: 'Adapter, its gradients and moments', bytes: adapterBytes },
     { label: recipe.recompute ? 'Results of the layers' : 'Activations', bytes: activationBytes },
     { label: 'The largest layer at work', bytes: workBytes },
+    { label: 'Kept for the next step', bytes: idleBytes },
   ];
   const totalBytes = parts.reduce((sum, { bytes }) => sum + bytes, 0);
   const limitBytes = tf.getBackend() === 'wasm' ? WASM_LIMIT_BYTES : null;

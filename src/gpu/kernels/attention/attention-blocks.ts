@@ -10,7 +10,7 @@ import { onWasm } from '../common/mat-mul';
  * The scores of a block stay within the storage binding that every WebGPU adapter grants. On wasm it is a head's
  * worth that counts; 4 MiB keep scores in the cache between product, softmax and product.
  */
-const MAX_SCORES_BYTES = { webgpu: 128 * 2 ** 20, wasm: 4 * 2 ** 20 };
+const MAX_SCORES_BYTES = { webgpu: 32 * 2 ** 20, wasm: 4 * 2 ** 20 };
 
 /** Ranges of one block, [begin, end), in the axes [B, N, L] of the queries. */
 export interface AttentionBlock {

@@ -49,18 +49,25 @@ function probabilities({ scaledQueries, keys, bias }: ScoreOperands, block: Atte
   return tf.softmax(bias ? tf.add(scores, blockOf(bias, block, 'queries')) : scores);
 }
 
-/** The gradient of the scores of each block, P * (dP - sum(P * dP)) with dP = dy v^T: [b, n, l, S]. */
+/**
+ * The gradient of the scores of each block, P * (dP - sum(P * dP)) with dP = dy v^T: [b, n, l, S]. A block of scores can
+ * be 128 MiB: three of them are there at once, and no more.
+ */
 function scoresGradient(
   dy: tf.Tensor,
   inputs: AttentionInputs,
   scale: number,
 ): (block: AttentionBlock) => tf.Tensor {
   const operands = scoreOperands(inputs, scale);
-  return (block) => {
-    const p = probabilities(operands, block);
-    const dp = matMul(blockOf(dy, block, 'queries'), blockOf(inputs.v, block, 'keys'), 'b');
-    return tf.mul(p, tf.sub(dp, tf.sum(tf.mul(p, dp), -1, true)));
-  };
+  return (block) =>
+    tf.tidy(() => {
+      const p = tf.tidy(() => probabilities(operands, block));
+      const dp = tf.tidy(() => matMul(blockOf(dy, block, 'queries'), blockOf(inputs.v, block, 'keys'), 'b'));
+      const sums = tf.tidy(() => tf.sum(tf.mul(p, dp), -1, true));
+      const apart = tf.sub(dp, sums);
+      dp.dispose();
+      return tf.mul(p, apart);
+    });
 }
 
 /** Sums over the axes along which the bias was broadcast. */

@@ -1,0 +1,231 @@
+/**
+ * `node bench/study/run.mjs --out DIR`: does fine-tuning on preferences work? Makes a preference dataset from training
+ * captions with the studio itself, trains each run of recipes.json on it, makes the sounds of held-out captions with the
+ * base model and with each adapter, scores them by a CLAP that chose no pair, and calls report.py for the independent
+ * classifier, intervals, table and plots. All through `window.studio` in Chromium on WebAssembly.
+ *
+ * What is done is kept in DIR (a browser profile, sounds, scores): the same command goes on where it was ended.
+ * `--stages dataset,train,generate,score,report` runs a part; `--port` (default 4390) is part of the browser's storage's
+ * name; `--build DIST` serves a build that is there; `--python PYTHON`, `--work DIR` (with classifier.pt, as
+ * tools/train-default makes it) are for report.py.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { ensureBrowser, fail, npx, root } from '../../tools/scripts/lib.mjs';
+
+const args = process.argv.slice(2);
+const option = (name, fallback) => {
+  const at = args.indexOf(`--${name}`);
+  return at >= 0 ? args[at + 1] : fallback;
+};
+const out = option('out', null);
+if (!out) fail('Where to? node bench/study/run.mjs --out DIR');
+const stages = option('stages', 'dataset,train,generate,score,report').split(',');
+const port = Number(option('port', '4390'));
+const build = option('build', null);
+mkdirSync(out, { recursive: true });
+
+const { training, heldOut } = JSON.parse(readFileSync(join(root, 'bench/study/captions.json'), 'utf8'));
+const recipes = JSON.parse(readFileSync(join(root, 'bench/study/recipes.json'), 'utf8'));
+const { dataset, selection, sampling, seeds, judgeClap, runs } = recipes;
+
+const say = (...words) => console.log(new Date().toISOString().slice(11, 19), ...words);
+const { chromium } = await import('playwright');
+const { createServer, preview } = await import('vite');
+
+/** Wrong captions by the studio's own rules. */
+async function pool() {
+  const vite = await createServer({
+    root,
+    configFile: false,
+    server: { middlewareMode: true, watch: null },
+    optimizeDeps: { noDiscovery: true },
+  });
+  try {
+    const { perturbCaption } = await vite.ssrLoadModule('/src/preferences/perturbation/perturb-caption.ts');
+    const { seedOf } = await vite.ssrLoadModule('/src/preferences/candidates/plan-candidates.ts');
+    return training.map(({ caption }, index) => ({
+      prompt: caption,
+      perturbed: perturbCaption(caption, dataset.wrongCaptions, seedOf(dataset.settings.seed, index, 0)),
+      temporal: [],
+    }));
+  } finally {
+    await vite.close();
+  }
+}
+
+async function openStudio() {
+  if (!build && (await npx(['vite', 'build', '--logLevel', 'warn'])) !== 0) fail('The build failed.');
+  const server = await preview({
+    root,
+    ...(build ? { build: { outDir: resolve(build) } } : {}),
+    preview: { port, strictPort: true },
+    logLevel: 'warn',
+  });
+  const executablePath = await ensureBrowser();
+  const context = await chromium.launchPersistentContext(join(out, 'profile'), {
+    ...(executablePath ? { executablePath } : {}),
+    args: [...(process.getuid?.() === 0 ? ['--no-sandbox'] : []), '--disable-gpu'],
+  });
+  const page = context.pages()[0] ?? (await context.newPage());
+  page.setDefaultTimeout(0);
+  page.on('console', (message) => {
+    if (message.text().startsWith('study: ')) say(message.text().slice(7));
+    else if (message.type() === 'error') say('console:', message.text());
+  });
+  await page.goto(`http://localhost:${port}/`);
+  await page.waitForFunction(() => Boolean(window.studio));
+  await page.evaluate(() => window.studio.models.use('default'));
+  return {
+    page,
+    async close() {
+      await context.close();
+      await server.close();
+    },
+  };
+}
+
+async function makeDataset(page) {
+  const prompts = await pool();
+  const state = await page.evaluate(
+    async ({ prompts, settings }) => {
+      const { preferences } = window.studio;
+      const known = (await preferences.datasets()).find(({ name }) => name === settings.name);
+      const { id } = known ?? (await preferences.create({ ...settings, prompts }));
+      let told = 0;
+      return preferences.run(id, {
+        onProgress: ({ stage, index, count, remainingSeconds }) => {
+          if (Date.now() - told < 60_000) return;
+          told = Date.now();
+          console.log(
+            `study: ${stage} ${index}/${count}, ${Math.round((remainingSeconds ?? 0) / 60)} min left`,
+          );
+        },
+      });
+    },
+    { prompts, settings: { ...dataset.settings, name: dataset.name } },
+  );
+  say('dataset', JSON.stringify(state));
+  if (state.state !== 'done') fail(`The dataset is not done: ${state.failure ?? 'it was paused'}`);
+}
+
+async function train(page) {
+  for (const { name, settings } of runs) {
+    const run = await page.evaluate(
+      async ({ name, settings, dataset, selection }) => {
+        const { preferences, train } = window.studio;
+        const options = {
+          onProgress: ({ stage, index, count, remainingSeconds, metrics: m }) => {
+            if (stage !== 'train' || index % 10 !== 0) return;
+            const figures = m ? [m.loss, m.margin ?? 0, m.implicitAccuracy ?? 0, m.mseWinner, m.seconds] : [];
+            console.log(
+              `study: ${name} ${index}/${count}, ${Math.round((remainingSeconds ?? 0) / 60)} min left; ${figures.map((x) => x.toPrecision(3))}`,
+            );
+          },
+        };
+        const known = (await train.runs()).find((one) => one.name === name);
+        if (known) return train.resume(known.id, options);
+        const { id } = (await preferences.datasets()).find((one) => one.name === dataset);
+        await preferences.select(id, selection);
+        const pairs = await preferences.pairs(id, { votes: 'ignore' });
+        console.log(`study: ${name}: ${pairs.length} pairs`);
+        return train.start({ ...settings, name, pairs, dataset: { id, name: dataset } }, options);
+      },
+      { name, settings, dataset: dataset.name, selection },
+    );
+    const history = await page.evaluate((id) => window.studio.train.history(id), run.id);
+    writeFileSync(join(out, `run-${name}.json`), JSON.stringify({ run, history }));
+    say(name, run.state, `step ${run.step} of ${run.stepCount}`);
+  }
+}
+
+const clipPath = (variant, index, seed) => join(out, 'clips', variant, `${index}-${seed}.wav`);
+const variants = ['base', ...runs.map(({ name }) => name)];
+
+async function generate(page) {
+  for (const variant of variants) mkdirSync(join(out, 'clips', variant), { recursive: true });
+  for (const [index, { caption }] of heldOut.entries()) {
+    for (const seed of seeds) {
+      for (const variant of variants) {
+        const path = clipPath(variant, index, seed);
+        if (existsSync(path)) continue;
+        const wav = await page.evaluate(
+          async ({ caption, seed, sampling, variant }) => {
+            const { studio } = window;
+            const run = (await studio.train.runs()).find(({ name }) => name === variant);
+            const adapters = run ? [{ id: run.id, strength: 1 }] : [];
+            if (!run && variant !== 'base') throw new Error(`There is no run "${variant}".`);
+            const [sound] = await studio.generate({ ...sampling, prompt: caption, seed, adapters });
+            return { audio: Array.from(sound.audio), sampleRateHz: sound.sampleRateHz };
+          },
+          { caption, seed: seed * 1000 + index, sampling, variant },
+        );
+        writeFileSync(path, floatWav(wav));
+      }
+    }
+    if (index % 5 === 0) say(`sounds of caption ${index + 1} of ${heldOut.length}`);
+  }
+}
+
+/** 32-bit float, so that nothing is rounded between the studio and its judges. */
+function floatWav({ audio, sampleRateHz }) {
+  const header = Buffer.alloc(44);
+  header.write('RIFF', 0);
+  header.writeUInt32LE(36 + 4 * audio.length, 4);
+  header.write('WAVEfmt ', 8);
+  header.writeUInt32LE(16, 16);
+  header.writeUInt16LE(3, 20);
+  header.writeUInt16LE(1, 22);
+  header.writeUInt32LE(sampleRateHz, 24);
+  header.writeUInt32LE(4 * sampleRateHz, 28);
+  header.writeUInt16LE(4, 32);
+  header.writeUInt16LE(32, 34);
+  header.write('data', 36);
+  header.writeUInt32LE(4 * audio.length, 40);
+  return Buffer.concat([header, Buffer.from(Float32Array.from(audio).buffer)]);
+}
+
+async function score(page) {
+  const path = join(out, 'clap.json');
+  const scores = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {};
+  for (const [index, { caption }] of heldOut.entries()) {
+    for (const seed of seeds) {
+      for (const variant of variants) {
+        const key = `${variant}/${index}-${seed}`;
+        if (scores[key] !== undefined) continue;
+        const bytes = readFileSync(clipPath(variant, index, seed));
+        const audio = Array.from(new Float32Array(bytes.buffer.slice(bytes.byteOffset + 44)));
+        const sampleRateHz = bytes.readUInt32LE(24);
+        scores[key] = await page.evaluate(
+          async ({ audio, sampleRateHz, prompt }) => {
+            const items = [{ prompt, audio: Float32Array.from(audio), sampleRateHz }];
+            const [answers] = await window.studio.clap.score({ items });
+            return Object.fromEntries(answers.map(({ modelId, score }) => [modelId, score]));
+          },
+          { audio, sampleRateHz, prompt: caption },
+        );
+      }
+    }
+    writeFileSync(path, JSON.stringify(scores));
+    if (index % 10 === 0) say(`scores of caption ${index + 1} of ${heldOut.length}`);
+  }
+}
+
+if (stages.some((stage) => stage !== 'report')) {
+  const studio = await openStudio();
+  try {
+    if (stages.includes('dataset')) await makeDataset(studio.page);
+    if (stages.includes('train')) await train(studio.page);
+    if (stages.includes('generate')) await generate(studio.page);
+    if (stages.includes('score')) await score(studio.page);
+  } finally {
+    await studio.close();
+  }
+}
+if (stages.includes('report')) {
+  const python = option('python', 'python3');
+  const work = option('work', join(root, 'tools/train-default/.work'));
+  const report = [join(root, 'bench/study/report.py'), '--out', out, '--work', work, '--clap', judgeClap];
+  if (spawnSync(python, report, { stdio: 'inherit' }).status !== 0) fail('report.py failed: see above.');
+}

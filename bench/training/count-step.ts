@@ -1,0 +1,125 @@
+/**
+ * What a step of LoRA training takes of a GPU at any size, counted on a device that does nothing: the real model, the
+ * real gradients and the real programs.
+ */
+import { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
+import * as tf from '@tensorflow/tfjs-core';
+import { installPool } from '../../src/gpu/device/buffer-pool';
+import { planningDevice, provideWebGpuNames } from '../../src/gpu/planning/planning-device';
+import { parseUNet2DConditionConfig, UNet2DConditionModel } from '../../src/models/unet-2d-condition';
+import { ParameterRoot } from '../../src/nn';
+import { diffusionDpoLoss, rewardMargins } from '../../src/training/diffusion-dpo-loss';
+import { LoraAdapter } from '../../src/training/lora/lora-adapter';
+import type { LoraConfig } from '../../src/training/lora/lora-config';
+import { AdamW } from '../../src/training/optimizer/adamw';
+import { recomputedGradients } from '../../src/training/recompute';
+import '../../src/training/register-gradients';
+import { tapeGradients } from '../../src/training/tape-gradients';
+
+export interface StepRequest {
+  /** The model's config.json. */
+  readonly config: object;
+  /** Frames and bins of the latents. */
+  readonly latentSize: readonly [number, number];
+  readonly tokens: number;
+  readonly pairsPerPass: number;
+  readonly lora: LoraConfig;
+  readonly recompute: boolean;
+}
+
+export interface StepCounts {
+  /** Of the frozen UNet, float16 matrices. */
+  readonly weightBytes: number;
+  readonly adapterParameters: number;
+  /** The most that buffers took at once in two steps, weights and buffers kept for reuse included. */
+  readonly peakBytes: number;
+  /** The same of the first step alone. */
+  readonly firstPeakBytes: number;
+}
+
+/** Two steps of diffusion-DPO: reference pass, gradients, AdamW. */
+export async function countStep({
+  config,
+  latentSize,
+  tokens,
+  pairsPerPass,
+  lora,
+  recompute,
+}: StepRequest): Promise<StepCounts> {
+  const takeNamesAway = provideWebGpuNames();
+  const backend = new WebGPUBackend(planningDevice(), {
+    vendor: 'planned',
+    architecture: 'planned',
+  } as GPUAdapterInfo);
+  const pool = installPool(backend);
+  if (tf.findBackendFactory('webgpu')) tf.removeBackend('webgpu');
+  tf.registerBackend('webgpu', () => backend);
+  await tf.setBackend('webgpu');
+  /** A tensor with a buffer and no values. */
+  const unfilled = <R extends tf.Rank>(
+    shape: readonly number[],
+    dtype: 'float32' | 'int32' = 'float32',
+  ): tf.Tensor<R> => {
+    const info = backend.makeTensorInfo([...shape], dtype);
+    backend.uploadToGPU(info.dataId);
+    return tf.engine().makeTensorFromTensorInfo(info) as tf.Tensor<R>;
+  };
+  try {
+    const parsed = parseUNet2DConditionConfig(config);
+    const root = new ParameterRoot();
+    const unet = new UNet2DConditionModel(parsed, root.scope);
+    for (const parameter of root.list()) {
+      const halves = parameter.shape.length > 1;
+      parameter.assign(
+        halves ? unfilled([Math.ceil(parameter.elementCount / 2)], 'int32') : unfilled(parameter.shape),
+        halves ? 'float16' : 'float32',
+      );
+    }
+    const weightBytes = pool.numBytesUsed;
+    const adapter = LoraAdapter.create(unet.linears(), lora, 0);
+    const optimizer = new AdamW();
+    const samples = 2 * pairsPerPass;
+    const image = [samples, ...latentSize, parsed.inChannels];
+    const batch = {
+      noisy: unfilled<tf.Rank.R4>(image),
+      target: unfilled<tf.Rank.R4>(image),
+      states: unfilled<tf.Rank.R3>([samples, tokens, parsed.crossAttentionDim[0]!]),
+      mask: unfilled<tf.Rank.R2>([samples, tokens]),
+      timesteps: Array.from({ length: samples }, () => 500),
+    };
+    const predict = (): tf.Tensor4D =>
+      tf.tidy(() =>
+        unet.forward(batch.noisy, batch.timesteps, unet.prepareEncoderStates(batch.states, batch.mask)),
+      );
+    const step = (): void => {
+      const reference = predict();
+      const half = (prediction: tf.Tensor, i: number) => {
+        const of = (tensor: tf.Tensor): tf.Tensor => tf.split(tensor, 2)[i]!;
+        return { prediction: of(prediction), reference: of(reference), target: of(batch.target) };
+      };
+      const loss = (prediction: tf.Tensor4D): tf.Scalar =>
+        diffusionDpoLoss(rewardMargins(half(prediction, 0), half(prediction, 1), 2000));
+      const weights = adapter.weights.map(({ tensor }) => tensor);
+      const { value, grads } = adapter.within(unet.linears(), () =>
+        recompute
+          ? recomputedGradients(unet, batch, weights, ({ linears }) => adapter.weightsOf(linears), loss)
+          : tapeGradients(() => loss(predict()), weights),
+      );
+      optimizer.step(adapter.weights, grads, 1e-4);
+      for (const { tensor } of adapter.weights) backend.uploadToGPU(tensor.dataId);
+      tf.dispose([value, ...grads, reference]);
+    };
+    step();
+    const firstPeakBytes = pool.peakBytes;
+    step();
+    return {
+      weightBytes,
+      adapterParameters: adapter.parameterCount,
+      peakBytes: pool.peakBytes,
+      firstPeakBytes,
+    };
+  } finally {
+    tf.removeBackend('webgpu');
+    takeNamesAway();
+  }
+}

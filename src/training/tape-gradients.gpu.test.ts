@@ -1,0 +1,1 @@
+import './tape-gradients.test';
