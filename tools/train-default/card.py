@@ -88,6 +88,7 @@ def sizes(out: Path) -> list[str]:
 def write(work: Path, out: Path, seed: int) -> None:
     metrics = json.loads((out / "metrics.json").read_text())
     held_out = held_out_pairs(seed)
+    clips = f"{sum(count for count, _ in config.PLANS['cuda'].clips.values()):,}"
     columns = ("single_top1", "ordered_both", "ordered_right", "ordered_swapped", "together_both", "three_right")
     table = [f"| {name} | " + " | ".join(f"{row[c]:.2f}" for c in columns) + " |"
              for name, row in metrics["table"].items()]
@@ -103,8 +104,8 @@ language: en
 ---
 # Tango Studio's default model
 
-A very small text-to-audio model of the Tango family, trained from scratch on two CPU cores: T5 encoder (frozen after
-pretraining) -> UNet latent diffusion (v prediction) -> mel VAE -> HiFi-GAN; 16 kHz mono, 1-10.24 s. It knows
+A very small text-to-audio model of the Tango family, trained from scratch in hours of two CPU cores and minutes of a
+GPU: T5 encoder (frozen after pretraining) -> UNet latent diffusion (v prediction) -> mel VAE -> HiFi-GAN; 16 kHz mono, 1-10.24 s. It knows
 {len(CLASSES)} kinds of sound and the order of up to three of them, and nothing else. It exists so that the studio works
 at once, offline, on any machine; load Tango 2 for anything serious.
 
@@ -134,7 +135,7 @@ found again: {weakest}. Log-mel L1: VAE {metrics['log_mel_l1']['VAE']}, vocoder 
 
 ## Data
 {clips} clips rendered from packaged sounds and synthesis, one to three events, with captions from
-templates (before, after, then, followed by, while, as, ...). See LICENSES.md. Steady tones lie on multiples of 100 Hz,
+templates (before, after, then, followed by, while, as, ...) in the last round. See LICENSES.md. Steady tones lie on multiples of 100 Hz,
 because a HiFi-GAN of this size with a hop of 160 samples can make nothing else from a constant mel.
 
 ## Limits
@@ -151,8 +152,9 @@ A UNet pass takes 1.35 GFLOP for 5.12 s (latents 16 x 64 x 8), the VAE's decoder
 ## Spectrograms
 {chr(10).join(pictures(work, out, seed))}
 
-Made stage by stage with `tools/train-default/train.py`, seed {seed}, in three rounds: from nothing, then twice from the
-checkpoint before (`--from`) with the sounds and losses as they are now. `train.py all --work DIR --seed {seed}` runs every stage from nothing.
+Made stage by stage with `tools/train-default/train.py`, seed {seed}, in four rounds: from nothing, then three times from the
+checkpoint before (`--from`), the last on a GPU (`--device cuda`: codec and UNet). `train.py all --work DIR --seed {seed}`
+runs every stage from nothing.
 """
     (out / "README.md").write_text(text)
     (out / "LICENSES.md").write_text(LICENSES)
