@@ -43,12 +43,15 @@ async function pool() {
     optimizeDeps: { noDiscovery: true },
   });
   try {
-    const { perturbCaption } = await vite.ssrLoadModule('/src/preferences/perturbation/perturb-caption.ts');
+    const { perturbCaption, perturbOrder } = await vite.ssrLoadModule(
+      '/src/preferences/perturbation/perturb-caption.ts',
+    );
     const { seedOf } = await vite.ssrLoadModule('/src/preferences/candidates/plan-candidates.ts');
-    return training.map(({ caption }, index) => ({
+    const { captions, wrongCaptions, wrongOrders, settings } = dataset;
+    return training.slice(0, captions).map(({ caption }, index) => ({
       prompt: caption,
-      perturbed: perturbCaption(caption, dataset.wrongCaptions, seedOf(dataset.settings.seed, index, 0)),
-      temporal: [],
+      perturbed: perturbCaption(caption, wrongCaptions, seedOf(settings.seed, index, 0)),
+      temporal: perturbOrder(caption, wrongOrders, seedOf(settings.seed, index, 1)),
     }));
   } finally {
     await vite.close();
