@@ -5,7 +5,7 @@
  * classifier, intervals, table and plots. All through `window.studio` in Chromium on WebAssembly.
  *
  * What is done is kept in DIR (a browser profile, sounds, scores): the same command goes on where it was ended.
- * `--stages dataset,train,generate,score,report` runs a part; `--port` (default 4390) is part of the browser's storage's
+ * `--stages dataset,candidates,train,generate,score,report` runs a part; `--port` (default 4390) is part of the browser's storage's
  * name; `--build DIST` serves a build that is there; `--python PYTHON`, `--work DIR` (with classifier.pt, as
  * tools/train-default makes it) are for report.py.
  */
@@ -21,7 +21,7 @@ const option = (name, fallback) => {
 };
 const out = option('out', null);
 if (!out) fail('Where to? node bench/study/run.mjs --out DIR');
-const stages = option('stages', 'dataset,train,generate,score,report').split(',');
+const stages = option('stages', 'dataset,candidates,train,generate,score,report').split(',');
 const port = Number(option('port', '4390'));
 const build = option('build', null);
 mkdirSync(out, { recursive: true });
@@ -111,6 +111,31 @@ async function makeDataset(page) {
   );
   say('dataset', JSON.stringify(state));
   if (state.state !== 'done') fail(`The dataset is not done: ${state.failure ?? 'it was paused'}`);
+}
+
+/** Every candidate with its scores in groups.json, and its sound. */
+async function keepCandidates(page) {
+  mkdirSync(join(out, 'candidates'), { recursive: true });
+  const { id, groups } = await page.evaluate(async (name) => {
+    const { preferences } = window.studio;
+    const { id } = (await preferences.datasets()).find((one) => one.name === name);
+    return { id, groups: await preferences.groups(id) };
+  }, dataset.name);
+  writeFileSync(join(out, 'groups.json'), JSON.stringify(groups));
+  const clipIds = new Set(groups.flatMap(({ candidates }) => candidates.map(({ clipId }) => clipId)));
+  for (const clipId of clipIds) {
+    const path = join(out, 'candidates', `${clipId}.wav`);
+    if (existsSync(path)) continue;
+    const wav = await page.evaluate(
+      async ({ id, clipId }) => {
+        const { audio, sampleRateHz } = await window.studio.preferences.clip(id, clipId);
+        return { audio: Array.from(audio), sampleRateHz };
+      },
+      { id, clipId },
+    );
+    writeFileSync(path, floatWav(wav));
+  }
+  say(`${groups.length} groups, ${clipIds.size} clips`);
 }
 
 async function train(page) {
@@ -219,6 +244,7 @@ if (stages.some((stage) => stage !== 'report')) {
   const studio = await openStudio();
   try {
     if (stages.includes('dataset')) await makeDataset(studio.page);
+    if (stages.includes('candidates')) await keepCandidates(studio.page);
     if (stages.includes('train')) await train(studio.page);
     if (stages.includes('generate')) await generate(studio.page);
     if (stages.includes('score')) await score(studio.page);
