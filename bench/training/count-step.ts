@@ -2,10 +2,7 @@
  * What a step of LoRA training takes of a GPU at any size, counted on a device that does nothing: the real model, the
  * real gradients and the real programs.
  */
-import { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
-import { installPool } from '../../src/gpu/device/buffer-pool';
-import { planningDevice, provideWebGpuNames } from '../../src/gpu/planning/planning-device';
 import { parseUNet2DConditionConfig, UNet2DConditionModel } from '../../src/models/unet-2d-condition';
 import { ParameterRoot } from '../../src/nn';
 import { diffusionDpoLoss, rewardMargins } from '../../src/training/diffusion-dpo-loss';
@@ -15,6 +12,7 @@ import { AdamW } from '../../src/training/optimizer/adamw';
 import { recomputedGradients } from '../../src/training/recompute';
 import '../../src/training/register-gradients';
 import { tapeGradients } from '../../src/training/tape-gradients';
+import { withPlannedBackend } from '../counts/planned-backend';
 
 export interface StepRequest {
   /** The model's config.json. */
@@ -38,43 +36,13 @@ export interface StepCounts {
 }
 
 /** Two steps of diffusion-DPO: reference pass, gradients, AdamW. */
-export async function countStep({
-  config,
-  latentSize,
-  tokens,
-  pairsPerPass,
-  lora,
-  recompute,
-}: StepRequest): Promise<StepCounts> {
-  const takeNamesAway = provideWebGpuNames();
-  const backend = new WebGPUBackend(planningDevice(), {
-    vendor: 'planned',
-    architecture: 'planned',
-  } as GPUAdapterInfo);
-  const pool = installPool(backend);
-  if (tf.findBackendFactory('webgpu')) tf.removeBackend('webgpu');
-  tf.registerBackend('webgpu', () => backend);
-  await tf.setBackend('webgpu');
-  /** A tensor with a buffer and no values. */
-  const unfilled = <R extends tf.Rank>(
-    shape: readonly number[],
-    dtype: 'float32' | 'int32' = 'float32',
-  ): tf.Tensor<R> => {
-    const info = backend.makeTensorInfo([...shape], dtype);
-    backend.uploadToGPU(info.dataId);
-    return tf.engine().makeTensorFromTensorInfo(info) as tf.Tensor<R>;
-  };
-  try {
+export async function countStep(request: StepRequest): Promise<StepCounts> {
+  const { config, latentSize, tokens, pairsPerPass, lora, recompute } = request;
+  return withPlannedBackend(({ backend, pool, unfilled, fill }) => {
     const parsed = parseUNet2DConditionConfig(config);
     const root = new ParameterRoot();
     const unet = new UNet2DConditionModel(parsed, root.scope);
-    for (const parameter of root.list()) {
-      const halves = parameter.shape.length > 1;
-      parameter.assign(
-        halves ? unfilled([Math.ceil(parameter.elementCount / 2)], 'int32') : unfilled(parameter.shape),
-        halves ? 'float16' : 'float32',
-      );
-    }
+    fill(root, 'float16');
     const weightBytes = pool.numBytesUsed;
     const adapter = LoraAdapter.create(unet.linears(), lora, 0);
     const optimizer = new AdamW();
@@ -118,8 +86,5 @@ export async function countStep({
       peakBytes: pool.peakBytes,
       firstPeakBytes,
     };
-  } finally {
-    tf.removeBackend('webgpu');
-    takeNamesAway();
-  }
+  });
 }

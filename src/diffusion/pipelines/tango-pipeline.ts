@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { type LogMelConfig, logMelSpectrogram, TANGO_LOG_MEL } from '../../audio';
 import { InvalidInputError } from '../../common/errors';
 import { TorchGenerator } from '../../common/random';
-import { compileAhead } from '../../gpu/device';
+import { compileAhead, giveIdleBuffersBack } from '../../gpu/device';
 import type { UNet2DConditionModel } from '../../models/unet-2d-condition';
 import type { Parameter } from '../../nn';
 import type { ModelFolder } from '../../weights';
@@ -75,6 +75,9 @@ export interface ComponentSummary {
  */
 const RESIDENT_BYTES = 2.25e9;
 
+/** Of mel, 2.56 s: Tango's vocoder takes 0.27 GB beside its weights for that, where 10.24 s as a whole take 0.88 GB. */
+const FRAMES_PER_TILE = 256;
+
 /**
  * Text to sound as the released Tango does it: FLAN-T5 states → guided denoising of mel latents → mel → waveform.
  *
@@ -87,6 +90,8 @@ export class TangoPipeline {
 
   readonly components: readonly ComponentSummary[];
   readonly #prompts: PromptEncoder;
+  /** The text encoder leaves while the UNet runs, and a clip is decoded piece by piece. */
+  readonly #memoryIsShort: boolean;
 
   private constructor(
     private readonly parts: TangoComponents,
@@ -95,7 +100,8 @@ export class TangoPipeline {
     const { tokenizer, textEncoder, vocoder } = parts;
     this.components = summariesOf(parts);
     const bytes = this.components.reduce((sum, component) => sum + component.bytes, 0);
-    this.#prompts = new PromptEncoder(tokenizer, textEncoder, bytes > residentBytes);
+    this.#memoryIsShort = bytes > residentBytes;
+    this.#prompts = new PromptEncoder(tokenizer, textEncoder, this.#memoryIsShort);
     this.sampleRateHz = vocoder.model.sampleRateHz;
     this.melConfig = {
       ...TANGO_LOG_MEL,
@@ -384,12 +390,19 @@ export class TangoPipeline {
   /** Scaled latents [B, H, W, C] → mel [B, T, F, 1]. */
   #decode(latents: tf.Tensor4D): tf.Tensor4D {
     const { model } = this.parts.vae;
-    return tf.tidy(() => model.decode(tf.div(latents, model.scalingFactor)));
+    const afterLayer = this.#memoryIsShort ? giveIdleBuffersBack : undefined;
+    return tf.tidy(() => model.decode(tf.div(latents, model.scalingFactor), afterLayer));
   }
 
   /** Mel [B, T, F, 1] → waveform [B, samples]. */
   #vocode(mel: tf.Tensor4D): tf.Tensor2D {
-    return tf.tidy(() => this.parts.vocoder.model.forward(tf.squeeze<tf.Tensor3D>(mel, [3])));
+    const { model } = this.parts.vocoder;
+    return tf.tidy(() => {
+      const bins = tf.squeeze<tf.Tensor3D>(mel, [3]); // [B, T, F]
+      return this.#memoryIsShort
+        ? model.forwardInTiles(bins, FRAMES_PER_TILE, giveIdleBuffersBack)
+        : model.forward(bins);
+    });
   }
 }
 

@@ -19,10 +19,9 @@ const MAX_LOG_VARIANCE = 20;
  * The variational autoencoder between log-mel spectrograms and latents (diffusers' `AutoencoderKL`). A spectrogram
  * is an image with H = frames, W = mel bins and one channel, as AudioLDM's and Tango's have it.
  *
- * Reach, for tiling: a latent position decides about 2^(levels−1) frames. The decoder's 3×3 convolutions see, each way,
- * 5 latents in conv_in and the mid block, and at every level 2 · (layersPerBlock + 1) + 1 positions of that level at
- * most (Tango: 5 · 4 + 7 · (4 + 2 + 1) = 69 frames). With attention in the mid block and with group norms every output
- * also depends on all of the input, so tiles that overlap by that much are close to, not equal to, the whole.
+ * The decoder takes no tiles: attention in the mid block and every group norm look at the whole clip, so that tiles,
+ * however much they overlap, are close to the whole and not equal to it. Where memory is short it goes layer by layer
+ * instead (`afterLayer` of `decode`), which is equal.
  */
 export class AutoencoderKL {
   /** Multiply latents by this for the diffusion; divide before `decode`. */
@@ -69,13 +68,14 @@ export class AutoencoderKL {
 
   /**
    * @param latents [B, H, W, latentChannels], unscaled: divided by `scalingFactor` already
+   * @param afterLayer see `runInSequence`
    * @returns [B, H · downsamplingFactor, W · downsamplingFactor, outChannels]
    * @throws InvalidInputError for another number of channels
    */
-  decode(latents: tf.Tensor4D): tf.Tensor4D {
+  decode(latents: tf.Tensor4D, afterLayer?: () => void): tf.Tensor4D {
     matchShape('AutoencoderKL.decode: latents', latents.shape, ['B', 'H', 'W', this.config.latentChannels]);
     return tf.tidy(() =>
-      this.#decoder.forward(this.#postQuantConv ? this.#postQuantConv.forward(latents) : latents),
+      this.#decoder.forward(this.#postQuantConv ? this.#postQuantConv.forward(latents) : latents, afterLayer),
     );
   }
 }

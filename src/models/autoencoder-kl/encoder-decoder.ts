@@ -59,8 +59,9 @@ export class Decoder implements Layer {
     ];
   }
 
-  forward(x: tf.Tensor4D): tf.Tensor4D {
-    return runInSequence(x, this.#layers);
+  /** @param afterLayer see `runInSequence` */
+  forward(x: tf.Tensor4D, afterLayer?: () => void): tf.Tensor4D {
+    return runInSequence(x, this.#layers, afterLayer);
   }
 }
 

@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { matchShape } from '../../common/assert';
 import { leakyRelu, tanh } from '../../gpu/kernels';
-import { Conv1d, ConvTranspose1d, type Parameter, type ParameterScope } from '../../nn';
-import { type HifiGanConfig, samplesPerFrame, upsamplePadding } from './config';
+import { Conv1d, ConvTranspose1d, type Parameter, type ParameterScope, runInSequence } from '../../nn';
+import { contextFrames, type HifiGanConfig, outputLength, samplesPerFrame, upsamplePadding } from './config';
 import { HifiGanResidualBlock } from './residual-block';
 
 /** torch's default slope, which the reference uses before the last convolution whatever the config says. */
@@ -12,7 +12,7 @@ const LAST_SLOPE = 0.01;
  * The vocoder from log-mel spectrogram to waveform (transformers' `SpeechT5HifiGan`; Kong et al. 2020): transposed
  * convolutions that raise the rate, each followed by residual blocks of several kernel sizes whose mean goes on.
  *
- * Reach, for tiling: `contextFrames` of config.ts.
+ * There are no norms over time, so tiles of mel give the samples of the whole: `forwardInTiles`.
  */
 export class HifiGan {
   readonly sampleRateHz: number;
@@ -46,20 +46,51 @@ export class HifiGan {
 
   /**
    * @param mel natural-log mel, [B, T, F]
+   * @param afterStage see `runInSequence`
    * @returns waveforms within −1…1, [B, samples] with samples = `outputLength(config, T)`, untrimmed
    * @throws InvalidInputError for another number of mel bins
    */
-  forward(mel: tf.Tensor3D): tf.Tensor2D {
+  forward(mel: tf.Tensor3D, afterStage?: () => void): tf.Tensor2D {
     matchShape('HifiGan: mel', mel.shape, ['B', 'T', this.config.modelInDim]);
     return tf.tidy(() => {
-      let x = tf.tidy(() => this.#convPre.forward(this.#normalize(mel))); // [B, T, initial channels]
-      for (const stage of this.#stages) {
-        const next = stage.forward(x); // [B, T · rate, channels / 2]
-        x.dispose();
-        x = next;
-      }
+      const first = this.#convPre.forward(this.#normalize(mel)); // [B, T, initial channels]
+      const x = runInSequence(first, this.#stages, afterStage); // [B, samples, channels of the last stage]
       const audio = tanh(this.#convPost.forward(leakyRelu(x, LAST_SLOPE))); // [B, samples, 1]
       return tf.squeeze<tf.Tensor2D>(audio, [2]);
+    });
+  }
+
+  /**
+   * The same waveform from tiles of mel, each with the frames beside it that its samples depend on: memory for
+   * activations grows with the tile, not with the clip.
+   *
+   * @param framesPerTile frames of its own that a tile has at most, ≥ 1
+   * @param afterStage see `runInSequence`; also called between tiles
+   * @returns as of `forward`
+   */
+  forwardInTiles(mel: tf.Tensor3D, framesPerTile: number, afterStage?: () => void): tf.Tensor2D {
+    const [batch, frames, bins] = mel.shape;
+    if (frames <= framesPerTile) return this.forward(mel, afterStage);
+    const context = contextFrames(this.config);
+    const starts = Array.from({ length: Math.ceil(frames / framesPerTile) }, (_, i) => i * framesPerTile);
+    return tf.tidy(() => {
+      const tiles = starts.map((start) => {
+        const end = Math.min(frames, start + framesPerTile);
+        const from = Math.max(0, start - context);
+        const to = Math.min(frames, end + context);
+        const tile = tf.tidy(() => {
+          const samples = this.forward(tf.slice(mel, [0, from, 0], [batch, to - from, bins]), afterStage);
+          // The last tile has the samples that hang over, too.
+          const length =
+            end === frames
+              ? outputLength(this.config, frames) - start * this.samplesPerFrame
+              : (end - start) * this.samplesPerFrame;
+          return tf.slice(samples, [0, (start - from) * this.samplesPerFrame], [batch, length]);
+        });
+        afterStage?.();
+        return tile;
+      });
+      return tf.concat(tiles, 1);
     });
   }
 
