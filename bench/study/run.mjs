@@ -34,8 +34,8 @@ const say = (...words) => console.log(new Date().toISOString().slice(11, 19), ..
 const { chromium } = await import('playwright');
 const { createServer, preview } = await import('vite');
 
-/** Wrong captions by the studio's own rules. */
-async function pool() {
+/** Calls `use` with the exports of a file of the studio's. */
+async function withSource(paths, use) {
   const vite = await createServer({
     root,
     configFile: false,
@@ -43,20 +43,69 @@ async function pool() {
     optimizeDeps: { noDiscovery: true },
   });
   try {
-    const { perturbCaption, perturbOrder } = await vite.ssrLoadModule(
-      '/src/preferences/perturbation/perturb-caption.ts',
+    return await use(
+      Object.assign({}, ...(await Promise.all(paths.map((path) => vite.ssrLoadModule(path))))),
     );
-    const { seedOf } = await vite.ssrLoadModule('/src/preferences/candidates/plan-candidates.ts');
-    const { captions, wrongCaptions, wrongOrders, settings } = dataset;
-    return training.slice(0, captions).map(({ caption }, index) => ({
-      prompt: caption,
-      perturbed: perturbCaption(caption, wrongCaptions, seedOf(settings.seed, index, 0)),
-      temporal: perturbOrder(caption, wrongOrders, seedOf(settings.seed, index, 1)),
-    }));
   } finally {
     await vite.close();
   }
 }
+
+/** Wrong captions by the studio's own rules. */
+const pool = () =>
+  withSource(
+    ['/src/preferences/perturbation/perturb-caption.ts', '/src/preferences/candidates/plan-candidates.ts'],
+    ({ perturbCaption, perturbOrder, seedOf }) => {
+      const { captions, wrongCaptions, wrongOrders, settings } = dataset;
+      return training.slice(0, captions).map(({ caption }, index) => ({
+        prompt: caption,
+        perturbed: perturbCaption(caption, wrongCaptions, seedOf(settings.seed, index, 0)),
+        temporal: perturbOrder(caption, wrongOrders, seedOf(settings.seed, index, 1)),
+      }));
+    },
+  );
+
+/** Pool, selection, Table 2 and health of the dataset, in pairs.json, by the studio's own functions. */
+const describePairs = () =>
+  withSource(
+    [
+      '/src/preferences/selection/choose-pairs.ts',
+      '/src/preferences/selection/pair-statistics.ts',
+      '/src/preferences/health/dataset-health.ts',
+    ],
+    ({ viewDataset, pairStatistics, datasetHealth, DEFAULT_SHARES }) => {
+      const { groups, clapModels } = JSON.parse(readFileSync(join(out, 'groups.json'), 'utf8'));
+      const view = viewDataset(groups, { clapModels, ...selection });
+      const counts = (names) => {
+        const all = {};
+        for (const name of names) all[name] = (all[name] ?? 0) + 1;
+        return all;
+      };
+      const brief = ({ id, prompt, strategy, winner, loser, deltas }) => ({
+        id,
+        prompt,
+        strategy,
+        winner: { clipId: winner.clipId, scores: winner.scores },
+        loser: { clipId: loser.clipId, scores: loser.scores },
+        deltas,
+      });
+      const described = {
+        pool: view.pairs.map(brief),
+        accepted: view.accepted.map(brief),
+        unformed: counts(view.unformed.map(({ strategy, reason }) => `${strategy} ${reason}`)),
+        rejected: counts(view.rejected.flatMap(({ failed }) => failed.map(({ reason }) => reason))),
+        tables: Object.fromEntries(
+          clapModels.map(({ id }) => [
+            id,
+            { pool: pairStatistics(view.pairs, id), accepted: pairStatistics(view.accepted, id) },
+          ]),
+        ),
+        health: datasetHealth(view.accepted, DEFAULT_SHARES),
+      };
+      writeFileSync(join(out, 'pairs.json'), JSON.stringify(described));
+      say(`${described.pool.length} pairs in the pool, ${described.accepted.length} accepted`);
+    },
+  );
 
 async function openStudio() {
   if (!build && (await npx(['vite', 'build', '--logLevel', 'warn'])) !== 0) fail('The build failed.');
@@ -116,12 +165,12 @@ async function makeDataset(page) {
 /** Every candidate with its scores in groups.json, and its sound. */
 async function keepCandidates(page) {
   mkdirSync(join(out, 'candidates'), { recursive: true });
-  const { id, groups } = await page.evaluate(async (name) => {
+  const { id, clapModels, groups } = await page.evaluate(async (name) => {
     const { preferences } = window.studio;
-    const { id } = (await preferences.datasets()).find((one) => one.name === name);
-    return { id, groups: await preferences.groups(id) };
+    const { id, clapModels } = (await preferences.datasets()).find((one) => one.name === name);
+    return { id, clapModels, groups: await preferences.groups(id) };
   }, dataset.name);
-  writeFileSync(join(out, 'groups.json'), JSON.stringify(groups));
+  writeFileSync(join(out, 'groups.json'), JSON.stringify({ clapModels, groups }));
   const clipIds = new Set(groups.flatMap(({ candidates }) => candidates.map(({ clipId }) => clipId)));
   for (const clipId of clipIds) {
     const path = join(out, 'candidates', `${clipId}.wav`);
@@ -129,7 +178,8 @@ async function keepCandidates(page) {
     const wav = await page.evaluate(
       async ({ id, clipId }) => {
         const { audio, sampleRateHz } = await window.studio.preferences.clip(id, clipId);
-        return { audio: Array.from(audio), sampleRateHz };
+        const bytes = new Uint8Array(audio.buffer, audio.byteOffset, audio.byteLength);
+        return { samples: bytes.toBase64(), sampleRateHz };
       },
       { id, clipId },
     );
@@ -184,8 +234,14 @@ async function generate(page) {
             const run = (await studio.train.runs()).find(({ name }) => name === variant);
             const adapters = run ? [{ id: run.id, strength: 1 }] : [];
             if (!run && variant !== 'base') throw new Error(`There is no run "${variant}".`);
-            const [sound] = await studio.generate({ ...sampling, prompt: caption, seed, adapters });
-            return { audio: Array.from(sound.audio), sampleRateHz: sound.sampleRateHz };
+            const [{ audio, sampleRateHz }] = await studio.generate({
+              ...sampling,
+              prompt: caption,
+              seed,
+              adapters,
+            });
+            const bytes = new Uint8Array(audio.buffer, audio.byteOffset, audio.byteLength);
+            return { samples: bytes.toBase64(), sampleRateHz };
           },
           { caption, seed: seed * 1000 + index, sampling, variant },
         );
@@ -196,11 +252,12 @@ async function generate(page) {
   }
 }
 
-/** 32-bit float, so that nothing is rounded between the studio and its judges. */
-function floatWav({ audio, sampleRateHz }) {
+/** 32-bit float, so that nothing is rounded between the studio and its judges. @param samples little endian, in base64 */
+function floatWav({ samples, sampleRateHz }) {
+  const data = Buffer.from(samples, 'base64');
   const header = Buffer.alloc(44);
   header.write('RIFF', 0);
-  header.writeUInt32LE(36 + 4 * audio.length, 4);
+  header.writeUInt32LE(36 + data.length, 4);
   header.write('WAVEfmt ', 8);
   header.writeUInt32LE(16, 16);
   header.writeUInt16LE(3, 20);
@@ -210,8 +267,8 @@ function floatWav({ audio, sampleRateHz }) {
   header.writeUInt16LE(4, 32);
   header.writeUInt16LE(32, 34);
   header.write('data', 36);
-  header.writeUInt32LE(4 * audio.length, 40);
-  return Buffer.concat([header, Buffer.from(Float32Array.from(audio).buffer)]);
+  header.writeUInt32LE(data.length, 40);
+  return Buffer.concat([header, data]);
 }
 
 async function score(page) {
@@ -223,15 +280,16 @@ async function score(page) {
         const key = `${variant}/${index}-${seed}`;
         if (scores[key] !== undefined) continue;
         const bytes = readFileSync(clipPath(variant, index, seed));
-        const audio = Array.from(new Float32Array(bytes.buffer.slice(bytes.byteOffset + 44)));
+        const samples = bytes.subarray(44).toString('base64');
         const sampleRateHz = bytes.readUInt32LE(24);
         scores[key] = await page.evaluate(
-          async ({ audio, sampleRateHz, prompt }) => {
-            const items = [{ prompt, audio: Float32Array.from(audio), sampleRateHz }];
+          async ({ samples, sampleRateHz, prompt }) => {
+            const audio = new Float32Array(Uint8Array.fromBase64(samples).buffer);
+            const items = [{ prompt, audio, sampleRateHz }];
             const [answers] = await window.studio.clap.score({ items });
             return Object.fromEntries(answers.map(({ modelId, score }) => [modelId, score]));
           },
-          { audio, sampleRateHz, prompt: caption },
+          { samples, sampleRateHz, prompt: caption },
         );
       }
     }
@@ -253,6 +311,7 @@ if (stages.some((stage) => stage !== 'report')) {
   }
 }
 if (stages.includes('report')) {
+  await describePairs();
   const python = option('python', 'python3');
   const work = option('work', join(root, 'tools/train-default/.work'));
   const report = [join(root, 'bench/study/report.py'), '--out', out, '--work', work, '--clap', judgeClap];
