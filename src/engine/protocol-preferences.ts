@@ -1,4 +1,5 @@
 import type { CandidateSettings, WorkForecast } from '../preferences/candidates/plan-candidates';
+import type { ClusterSettings, Clusters } from '../preferences/prompt-pool/cluster-prompts';
 import type { ChoiceFilter } from '../preferences/selection/choose-pairs';
 import type { SelectionSettings } from '../preferences/selection/ensemble-filter';
 import type { CandidateGroup, ClapModelName, PoolPrompt } from '../preferences/types';
@@ -47,10 +48,23 @@ export interface PreferenceForecast extends WorkForecast {
   readonly seconds: number | null;
 }
 
+/** A balanced part of a pool of prompts. */
+export interface ClusterRequest extends Partial<ClusterSettings> {
+  readonly prompts: readonly string[];
+  /** The CLAP whose text tower embeds the prompts; default: the first there is. */
+  readonly clapModelId?: string;
+}
+
+export interface PromptClusters extends Clusters {
+  /** The CLAP that embedded the prompts. */
+  readonly modelName: string;
+}
+
 export interface PreferenceProgress {
+  /** '' where there is none yet. */
   readonly datasetId: string;
-  readonly stage: 'make' | 'score' | 'import' | 'export';
-  /** Clips, or rows of a file, that are done. */
+  readonly stage: 'make' | 'score' | 'import' | 'export' | 'embed' | 'cluster';
+  /** Clips, rows of a file, prompts, or rounds of K-means that are done. */
   readonly index: number;
   readonly count: number;
   readonly prompt: string | null;
@@ -70,6 +84,11 @@ export type PreferenceExportFormat =
   | 'csv';
 
 export interface PreferencesApi {
+  /**
+   * K-means over the prompts' CLAP embeddings, and as many prompts from each cluster (the paper: 200 clusters, 70 each).
+   * @throws InvalidInputError naming the field, JobCancelledError
+   */
+  clusterPrompts(request: ClusterRequest, options?: JobOptions<PreferenceProgress>): Promise<PromptClusters>;
   /** Newest first. */
   datasets(): Promise<readonly PreferenceDataset[]>;
   /** Plans the clips; `run` makes them. @throws InvalidInputError naming the field */

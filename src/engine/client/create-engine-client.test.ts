@@ -70,6 +70,7 @@ function engineOf(options: EngineStartOptions): StudioEngine {
       importAdapter: unused,
     },
     preferences: {
+      clusterPrompts: unused,
       datasets: unused,
       create: unused,
       forecast: unused,

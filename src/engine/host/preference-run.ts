@@ -15,7 +15,7 @@ const TIMED_CLIPS = 20;
 /** What a run needs of the engine. Its calls wait for a turn each, so that other jobs run between. */
 export interface PreferenceEngine {
   generate(request: GenerateRequest, options?: JobOptions<GenerateProgress>): Promise<readonly Sound[]>;
-  readonly clap: Pick<ClapApi, 'models' | 'score'>;
+  readonly clap: Pick<ClapApi, 'models' | 'score' | 'embedText'>;
   modelId(): string;
   backend(): string;
 }

@@ -52,6 +52,29 @@ async function finished() {
   return { ...opened, id, dataset };
 }
 
+describe('A pool of prompts', () => {
+  it('is clustered by the CLAP that is asked for, with progress', async () => {
+    const { preferences } = openEngine();
+    const prompts = Array.from({ length: 9 }, (_, i) => `sound ${'x'.repeat(i)}`);
+    const stages: string[] = [];
+    const clusters = await preferences.clusterPrompts(
+      { prompts, clusters: 2, perCluster: 3, seed: 1, clapModelId: 'fake-clap-2' },
+      { onProgress: ({ stage }) => stages.push(stage) },
+    );
+    expect(clusters).toMatchObject({ modelName: 'Small CLAP B' });
+    expect([clusters.clusterOf.length, clusters.map.length]).toEqual([9, 9]);
+    expect(clusters.picked.length).toBeLessThanOrEqual(6);
+    expect(stages).toContain('cluster');
+  });
+
+  it('is refused before any prompt is embedded', async () => {
+    const { preferences } = openEngine();
+    await expect(preferences.clusterPrompts({ prompts: ['a', 'b'] })).rejects.toThrow(
+      'clusters is a whole number from 2 to the 2 prompts, but 200 came.',
+    );
+  });
+});
+
 describe('A preferences run', () => {
   it('makes each clip of the plan once, scores it by every CLAP, and forms pairs', async () => {
     const { preferences, made, id, dataset } = await finished();

@@ -9,6 +9,12 @@ import {
   seedOf,
 } from '../../preferences/candidates/plan-candidates';
 import { perturbCaption, perturbOrder } from '../../preferences/perturbation/perturb-caption';
+import {
+  CLUSTER_DEFAULTS,
+  checkClusterSettings,
+  clusterPrompts,
+  MAX_ITERATIONS,
+} from '../../preferences/prompt-pool/cluster-prompts';
 import { collectPrompts } from '../../preferences/prompt-pool/collect-prompts';
 import { tagPrompt } from '../../preferences/prompt-pool/tags';
 import { type ChoiceFilter, choosePairs, viewDataset } from '../../preferences/selection/choose-pairs';
@@ -16,6 +22,7 @@ import type { CandidateGroup, PoolPrompt, ScoredPair } from '../../preferences/t
 import type { Vote } from '../../preferences/votes/vote';
 import type { JobOptions, ModelFile } from '../protocol-jobs';
 import type {
+  ClusterRequest,
   CreateDatasetRequest,
   NewVote,
   PreferenceDataset,
@@ -23,6 +30,7 @@ import type {
   PreferenceForecast,
   PreferenceProgress,
   PreferencesApi,
+  PromptClusters,
 } from '../protocol-preferences';
 import type { TrainingClip, TrainingPair } from '../protocol-training';
 import { monoOf } from './clip-samples';
@@ -50,6 +58,28 @@ export class Preferences implements PreferencesApi {
   constructor(engine: PreferenceEngine, store: PreferenceStore) {
     this.#engine = engine;
     this.#store = store;
+  }
+
+  async clusterPrompts(
+    { prompts, clapModelId, ...given }: ClusterRequest,
+    { signal, onProgress }: JobOptions<PreferenceProgress> = {},
+  ): Promise<PromptClusters> {
+    const settings = { ...CLUSTER_DEFAULTS, ...given };
+    checkClusterSettings(settings, prompts.length);
+    const tell = (stage: 'embed' | 'cluster', index: number, count: number): void =>
+      onProgress?.({ datasetId: '', stage, index, count, prompt: null, remainingSeconds: null });
+    const { embeddings, modelName } = await this.#engine.clap.embedText(
+      { prompts, ...(clapModelId === undefined ? {} : { modelId: clapModelId }) },
+      { ...(signal ? { signal } : {}), onProgress: ({ index, count }) => tell('embed', index, count) },
+    );
+    const clusters = await clusterPrompts(embeddings, settings, {
+      signal,
+      onIteration: async (iteration) => {
+        tell('cluster', iteration, MAX_ITERATIONS);
+        await new Promise((next) => setTimeout(next)); // messages that came meanwhile, a cancel among them
+      },
+    });
+    return { ...clusters, modelName };
   }
 
   async datasets(): Promise<readonly PreferenceDataset[]> {

@@ -25,7 +25,7 @@ import type {
   ClapScoreRequest,
   ClapTextRequest,
 } from '../protocol-clap';
-import type { PreferenceProgress, PreferencesApi } from '../protocol-preferences';
+import type { ClusterRequest, PreferenceProgress, PreferencesApi } from '../protocol-preferences';
 import type {
   ExaminedPair,
   ExamineProgress,
@@ -94,6 +94,7 @@ export interface EngineMethods {
   'train.exportAdapter': TrainMethod<'exportAdapter'>;
   'train.exportMerged': TrainMethod<'exportMerged'>;
   'train.importAdapter': TrainMethod<'importAdapter'>;
+  'preferences.clusterPrompts': PreferenceMethod<'clusterPrompts', [ClusterRequest]>;
   'preferences.datasets': PreferenceMethod<'datasets', []>;
   'preferences.create': PreferenceMethod<'create', PreferenceArgs<'create'>>;
   'preferences.forecast': PreferenceMethod<'forecast', PreferenceArgs<'forecast'>>;
@@ -168,6 +169,7 @@ export function handlersOf(engine: StudioEngine): EngineHandlers {
     'train.exportAdapter': ([runId]) => train.exportAdapter(runId),
     'train.exportMerged': (args) => train.exportMerged(...args),
     'train.importAdapter': (args) => train.importAdapter(...args),
+    'preferences.clusterPrompts': ([request], options) => preferences.clusterPrompts(request, options),
     'preferences.datasets': () => preferences.datasets(),
     'preferences.create': (args) => preferences.create(...args),
     'preferences.forecast': (args) => preferences.forecast(...args),
@@ -244,6 +246,7 @@ export function engineFrom(invoke: Invoke): StudioEngine {
       importAdapter: (...args) => invoke('train.importAdapter', args),
     },
     preferences: {
+      clusterPrompts: (request, options) => invoke('preferences.clusterPrompts', [request], options),
       datasets: () => invoke('preferences.datasets', []),
       create: (...args) => invoke('preferences.create', args),
       forecast: (...args) => invoke('preferences.forecast', args),

@@ -57,6 +57,7 @@ const noEngine: StudioEngine = {
     importAdapter: notCalled,
   },
   preferences: {
+    clusterPrompts: notCalled,
     datasets: notCalled,
     create: notCalled,
     forecast: notCalled,

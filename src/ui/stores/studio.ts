@@ -12,6 +12,7 @@ import { createHubStore } from './hub-store';
 import { keepAwake } from './keep-awake';
 import { createModelStore } from './model-store';
 import { createPlayerStore, type SoundOutput } from './player-store';
+import { createPoolStore } from './pool-store';
 import { createPreferenceStore } from './preference-store';
 import { createSettingsStore } from './settings-store';
 import { createViewStore } from './view-store';
@@ -96,6 +97,7 @@ export function createStudio(client: EngineClient, options: StudioOptions) {
     hub: createHubStore(client, () => models.getState().refresh()),
     models,
     player: createPlayerStore(output, eachFrame),
+    pool: createPoolStore(client, storage),
     preferences: createPreferenceStore(client),
     settings,
     view: createViewStore(),

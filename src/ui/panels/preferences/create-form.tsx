@@ -9,7 +9,11 @@ import { Field } from '../../components/field';
 import fieldStyles from '../../components/field.module.css';
 import { NumberInput } from '../../components/number-input';
 import { useStudio } from '../../stores/studio-context';
+import { PoolFailure } from './pool-progress';
 import styles from './preferences.module.css';
+import { PromptClustersSection } from './prompt-clusters';
+import { usePool } from './use-preferences';
+import { WrongCaptionsSection } from './wrong-captions';
 
 const STRATEGY_LABELS: Readonly<Record<Strategy, string>> = {
   '1.1': '1.1 · one prompt, several step counts',
@@ -22,8 +26,10 @@ const EXAMPLES =
 
 /** Captions in, strategies and their numbers, what it will cost. */
 export function CreateForm() {
-  const { preferences } = useStudio();
-  const [text, setText] = useState('');
+  const { preferences, pool } = useStudio();
+  const text = usePool((state) => state.text);
+  const wrong = usePool((state) => state.wrong);
+  const { setText } = pool.getState();
   const [name, setName] = useState('');
   const [strategies, setStrategies] = useState<readonly Strategy[]>(STRATEGIES);
   const [stepList, setStepList] = useState(CANDIDATE_DEFAULTS.stepsOfStrategy11.join(', '));
@@ -42,7 +48,12 @@ export function CreateForm() {
   const sequences = prompts.filter((prompt) => tagPrompt(prompt).sequence).length;
   const request: CreateDatasetRequest = {
     name,
-    prompts,
+    prompts: prompts.map((prompt) => {
+      const written = wrong[prompt];
+      return written
+        ? { prompt, perturbed: said(written.perturbed), temporal: said(written.temporal) }
+        : prompt;
+    }),
     strategies,
     stepsOfStrategy11: stepList
       .split(/[\s,;]+/)
@@ -109,6 +120,11 @@ export function CreateForm() {
         <p className={styles.quiet} role="status">
           {message ?? `${rejected.length} lines are left out: ${rejected[0]!.reason.replaceAll('-', ' ')}.`}
         </p>
+      )}
+      <PoolFailure />
+      {prompts.length > 1 && <PromptClustersSection prompts={prompts} />}
+      {prompts.length > 0 && strategies.some((one) => one === '2' || one === '3') && (
+        <WrongCaptionsSection prompts={prompts} seed={numbers.seed} />
       )}
       <Field id="dataset-name" label="Name">
         <input
@@ -194,6 +210,11 @@ export function CreateForm() {
       </div>
     </form>
   );
+}
+
+/** Lines that say something. */
+function said(captions: readonly string[]): readonly string[] {
+  return captions.map((caption) => caption.trim()).filter(Boolean);
 }
 
 export function timeText(seconds: number): string {
