@@ -1,4 +1,5 @@
 import { InvalidInputError } from '../../common/errors';
+import { describeStart } from '../sound-format';
 import { parseFmtChunk, type WavFormat } from './format';
 
 export interface DecodedWav {
@@ -15,7 +16,7 @@ const UNKNOWN_LENGTH = 0xffff_ffff;
 /**
  * Reads a WAV file: PCM of 8, 16, 24, 32 bits, float of 32, 64 bits, plain or extensible, any number of channels.
  * Integers are divided by 2^(bits−1). Memory is taken for the bytes that are there, never for a length that a header
- * claims. (The page opens other formats by WebAudio's `decodeAudioData`.)
+ * claims. (`decodeSound` reads other formats too.)
  *
  * @param options.maxDurationSeconds longer sounds are refused before memory is taken for them; default: an hour
  * @throws InvalidInputError when the bytes are not such a file, are cut off, hold no sample, or too many
@@ -111,15 +112,4 @@ function sampleReader(data: DataView, { encoding, bitsPerSample }: WavFormat): (
 
 function ascii(bytes: Uint8Array, offset: number): string {
   return String.fromCharCode(...bytes.subarray(offset, offset + 4));
-}
-
-function describeStart(bytes: Uint8Array): string {
-  if (bytes.length === 0) return 'an empty file';
-  const start = ascii(bytes, 0);
-  if (start.startsWith('ID3') || (bytes[0] === 0xff && (bytes[1]! & 0xe0) === 0xe0)) return 'an MP3 file';
-  if (start === 'OggS') return 'an Ogg file';
-  if (start === 'fLaC') return 'a FLAC file';
-  if (start === 'RF64') return 'an RF64 file (WAV beyond 4 GiB)';
-  if (bytes.length < RIFF_HEADER_BYTES) return `a file of ${bytes.length} bytes`;
-  return `the bytes ${[...bytes.subarray(0, 4)].map((byte) => byte.toString(16).padStart(2, '0')).join(' ')}`;
 }
