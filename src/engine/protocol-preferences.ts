@@ -33,6 +33,8 @@ export interface PreferenceDataset {
   readonly createdAt: string;
   /** Why it stopped, when that was not asked for. */
   readonly failure: string | null;
+  /** Pairs of an imported file whose sounds do not decode: how many, and of the first ones where and why. */
+  readonly leftOut?: { readonly pairCount: number; readonly reasons: readonly string[] };
 }
 
 export interface CreateDatasetRequest extends Partial<CandidateSettings> {
@@ -118,7 +120,12 @@ export interface PreferencesApi {
   removeVote(datasetId: string, voteId: string): Promise<void>;
   /** The chosen pairs with their sounds, as `train.start` takes them: those within the bounds, votes over CLAP. */
   pairs(datasetId: string, filter?: ChoiceFilter): Promise<readonly TrainingPair[]>;
-  /** A parquet file of pairs (Audio-alpaca's or CRPO's columns), or chosen_{i}.wav and reject_{i}.wav with captions. */
+  /**
+   * A parquet file of pairs (Audio-alpaca's or CRPO's columns), or chosen_{i}.wav and reject_{i}.wav with captions. Sounds
+   * are WAV, FLAC, MP3, Ogg Vorbis or Ogg Opus, whatever their names say; they are kept as WAV. A sound that does not
+   * decode costs its pair (`leftOut`).
+   * @throws InvalidInputError when the files are no pairs, or no sound of them decodes: nothing is kept
+   */
   importFiles(
     files: readonly ModelFile[],
     options?: JobOptions<PreferenceProgress>,

@@ -1,10 +1,10 @@
-import { InvalidInputError, StudioError } from '../../common/errors';
+import { InvalidInputError } from '../../common/errors';
 import { openPairParquet } from '../../preferences/exchange/read-pair-parquet';
 import { checkClip } from '../../preferences/health/check-clip';
-import type { Candidate, CandidateGroup } from '../../preferences/types';
+import type { Candidate, CandidateGroup, ClipCheck } from '../../preferences/types';
 import type { JobOptions, ModelFile } from '../protocol-jobs';
 import type { PreferenceDataset, PreferenceProgress } from '../protocol-preferences';
-import { monoOf } from './clip-samples';
+import { monoOf, wavFileOf } from './clip-samples';
 import type { PreferenceStore } from './preference-store';
 
 interface ImportedPair {
@@ -21,8 +21,15 @@ interface PairSource {
   readonly pairs: () => AsyncGenerator<ImportedPair>;
 }
 
+/** Kept in words: a file whose every second sound is broken does not fill the storage with sentences. */
+const MAX_REASONS = 20;
+
+/** Names that a folder's sounds may have; what they are is told by their bytes. */
+const SOUND_NAME = /^(chosen|reject)_(\d+)\.(wav|flac|mp3|ogg|oga|opus)$/;
+
 /**
- * Reads pairs into a dataset, a few at a time. Nothing is kept when anything is wrong.
+ * Reads pairs into a dataset, a few at a time. A sound that does not decode costs its pair, and the dataset says so;
+ * nothing is kept when no pair is left, or anything else is wrong.
  * @throws InvalidInputError saying where
  */
 export async function importPairs(
@@ -33,28 +40,38 @@ export async function importPairs(
   const source = await openSource(files);
   const id = crypto.randomUUID();
   const groups: CandidateGroup[] = [];
+  const leftOut: InvalidInputError[] = [];
   try {
-    for await (const pair of source.pairs()) {
+    let row = 0;
+    for await (const { place, prompt, strategy, chosen, rejected } of source.pairs()) {
       signal?.throwIfAborted();
-      const index = groups.length;
       onProgress?.({
         datasetId: id,
         stage: 'import',
-        index,
+        index: row,
         count: source.count,
-        prompt: pair.prompt,
+        prompt,
         remainingSeconds: null,
       });
-      const candidate = async (bytes: Uint8Array, side: string): Promise<Candidate> => {
-        const clipId = `${index}-${side}`;
-        const { audio, sampleRateHz } = decode(pair.place, side, bytes);
-        await store.saveClip(id, clipId, bytes.slice());
-        return { clipId, recipe: null, scores: {}, check: checkClip(audio, sampleRateHz) };
-      };
-      const candidates = [await candidate(pair.chosen, 'chosen'), await candidate(pair.rejected, 'rejected')];
-      const { prompt, strategy } = pair;
+      row += 1;
+      const index = groups.length;
+      let sounds: readonly DecodedClip[];
+      try {
+        sounds = [await decode(place, 'chosen', chosen), await decode(place, 'rejected', rejected)];
+      } catch (error) {
+        if (!(error instanceof InvalidInputError)) throw error;
+        leftOut.push(error);
+        continue;
+      }
+      const candidates: Candidate[] = [];
+      for (const [k, { wav, check }] of sounds.entries()) {
+        const clipId = `${index}-${k === 0 ? 'chosen' : 'rejected'}`;
+        await store.saveClip(id, clipId, wav);
+        candidates.push({ clipId, recipe: null, scores: {}, check });
+      }
       groups.push({ id: String(index), prompt, strategy, ranking: 'given', candidates });
     }
+    if (groups.length === 0 && leftOut[0]) throw leftOut[0];
     const dataset: PreferenceDataset = {
       id,
       name: source.name,
@@ -71,6 +88,12 @@ export async function importPairs(
       selection: null,
       createdAt: new Date().toISOString(),
       failure: null,
+      ...(leftOut.length > 0 && {
+        leftOut: {
+          pairCount: leftOut.length,
+          reasons: leftOut.slice(0, MAX_REASONS).map(({ message }) => message),
+        },
+      }),
     };
     await store.saveGroups(id, groups);
     await store.save(dataset);
@@ -84,7 +107,7 @@ export async function importPairs(
 async function openSource(files: readonly ModelFile[]): Promise<PairSource> {
   const parquet = files.filter(({ path }) => /\.parquet$/i.test(path));
   if (parquet.length > 0) return parquetSource(parquet);
-  if (files.some(({ path }) => /(^|\/)chosen_\d+\.wav$/i.test(path))) return folderSource(files);
+  if (files.some(({ path }) => SOUND_NAME.exec(nameOf(path))?.[1] === 'chosen')) return folderSource(files);
   throw new InvalidInputError(
     `Pairs come as .parquet files, or as a folder with chosen_0.wav, reject_0.wav and captions.jsonl; ${
       files.length === 0 ? 'no file came' : `“${files[0]!.path.slice(0, 60)}” came`
@@ -105,34 +128,42 @@ async function parquetSource(files: readonly ModelFile[]): Promise<PairSource> {
   return { name: baseName(files[0]!.path), count, pairs };
 }
 
-/** The layout that the released trainer reads: chosen_{i}.wav, reject_{i}.wav, and the captions by their numbers. */
+/**
+ * The layout that the released trainer reads: chosen_{i}.wav, reject_{i}.wav (here also .flac, .mp3, .ogg, .opus), and
+ * the captions by their numbers.
+ */
 async function folderSource(files: readonly ModelFile[]): Promise<PairSource> {
-  const byName = new Map(files.map(({ path, blob }) => [path.split('/').at(-1)!.toLowerCase(), blob]));
-  const list = [...byName].find(([name]) => /\.(jsonl|json)$/.test(name));
+  const sounds = new Map<string, ModelFile>();
+  for (const file of files) {
+    const [, kind, index] = SOUND_NAME.exec(nameOf(file.path)) ?? [];
+    if (kind) sounds.set(`${kind}_${Number(index)}`, file);
+  }
+  const list = files.find(({ path }) => /\.(jsonl|json)$/i.test(path));
   if (!list) {
     throw new InvalidInputError(
       'The folder has no captions: add captions.jsonl with a line {"captions": "…"} for each pair, in the order of the numbers.',
     );
   }
-  const captions = (await list[1].text())
+  const captions = (await list.blob.text())
     .split('\n')
     .filter((line) => line.trim() !== '')
-    .map((line, i) => captionOf(list[0], i + 1, line));
+    .map((line, i) => captionOf(nameOf(list.path), i + 1, line));
   async function* pairs(): AsyncGenerator<ImportedPair> {
     for (const [index, { prompt, strategy }] of captions.entries()) {
-      const read = async (kind: string): Promise<Uint8Array> => {
-        const blob = byName.get(`${kind}_${index}.wav`);
-        if (blob) return new Uint8Array(await blob.arrayBuffer());
+      const fileOf = (kind: string): ModelFile => {
+        const file = sounds.get(`${kind}_${index}`);
+        if (file) return file;
         throw new InvalidInputError(
           `The folder has ${captions.length} captions, but no ${kind}_${index}.wav. Give each caption its two sounds.`,
         );
       };
+      const [chosen, rejected] = [fileOf('chosen'), fileOf('reject')];
       yield {
-        place: `pair ${index}`,
+        place: `${nameOf(chosen.path)} and ${nameOf(rejected.path)}`,
         prompt,
         strategy,
-        chosen: await read('chosen'),
-        rejected: await read('reject'),
+        chosen: new Uint8Array(await chosen.blob.arrayBuffer()),
+        rejected: new Uint8Array(await rejected.blob.arrayBuffer()),
       };
     }
   }
@@ -154,16 +185,27 @@ function captionOf(name: string, line: number, text: string): { prompt: string; 
   return { prompt, strategy: typeof value.strategy === 'string' ? value.strategy : 'imported' };
 }
 
-function decode(place: string, side: string, bytes: Uint8Array) {
+interface DecodedClip {
+  readonly wav: Uint8Array;
+  readonly check: ClipCheck;
+}
+
+/** @throws InvalidInputError naming the place, what came, and what to do */
+async function decode(place: string, side: string, bytes: Uint8Array): Promise<DecodedClip> {
   try {
-    return monoOf(bytes);
+    const wav = await wavFileOf(bytes.slice()); // the row's buffer holds its whole group
+    const { audio, sampleRateHz } = monoOf(wav);
+    return { wav, check: checkClip(audio, sampleRateHz) };
   } catch (error) {
-    const why = error instanceof StudioError ? error.message : String(error);
-    throw new InvalidInputError(
-      `${place}: the ${side} sound does not decode (${why}). Pairs are read as WAV; convert other formats first.`,
-      { cause: error },
-    );
+    if (!(error instanceof InvalidInputError)) throw error;
+    throw new InvalidInputError(`${place}: the ${side} sound does not decode. ${error.message}`, {
+      cause: error,
+    });
   }
+}
+
+function nameOf(path: string): string {
+  return path.split('/').at(-1)!.toLowerCase();
 }
 
 function baseName(path: string): string {

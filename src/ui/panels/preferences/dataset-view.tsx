@@ -88,6 +88,19 @@ export function DatasetPane({ dataset }: { readonly dataset: PreferenceDataset }
           <p>{dataset.failure}</p>
         </Notice>
       )}
+      {dataset.leftOut && (
+        <Notice
+          kind="warning"
+          title={`${dataset.leftOut.pairCount} ${dataset.leftOut.pairCount === 1 ? 'pair was' : 'pairs were'} left out`}
+        >
+          <ul>
+            {dataset.leftOut.reasons.map((reason) => (
+              <li key={reason}>{reason}</li>
+            ))}
+          </ul>
+          {dataset.leftOut.pairCount > dataset.leftOut.reasons.length && <p>These are the first ones.</p>}
+        </Notice>
+      )}
       {/* Buttons, not radio buttons: those take the arrow keys, which vote. */}
       <nav className={styles.tabs} aria-label="Views of the dataset">
         {TABS.map(({ value, label }) => (
