@@ -61,18 +61,20 @@ def interval(differences: np.ndarray, rng: np.random.Generator) -> list[float]:
     return [float(x) for x in np.percentile(means, [2.5, 97.5])]
 
 
-def measured(out: Path, judge: Judge, clap: str) -> dict:
+def measured(out: Path, judge: Judge, clap: str, split: str) -> dict:
     """Every figure of every variant, and each variant beside the base."""
-    held_out = json.loads((REPOSITORY / "bench/study/captions.json").read_text())["heldOut"]
+    captions = json.loads((REPOSITORY / "bench/study/captions.json").read_text())
     recipes = json.loads((REPOSITORY / "bench/study/recipes.json").read_text())
-    scores = json.loads((out / "clap.json").read_text())
-    variants = ["base", *(run["name"] for run in recipes["runs"])]
-    seeds = recipes["seeds"]
+    scores = json.loads((out / split / "clap.json").read_text())
+    chooses = split == "development"
+    held_out = captions["training"][recipes["dataset"]["captions"] :] if chooses else captions["heldOut"]
+    variants = ["base", *(run["name"] for run in recipes["runs"] + (recipes["tried"] if chooses else []))]
+    seeds = recipes["seeds"][:1] if chooses else recipes["seeds"]
     ordered = np.array([scene["relation"] in ("then", "three") for scene in held_out])
     figures: dict[str, dict[str, np.ndarray]] = {}
     for variant in variants:
         keys = [f"{variant}/{i}-{seed}" for i in range(len(held_out)) for seed in seeds]
-        strength, centre = heard(judge, [out / "clips" / f"{key}.wav" for key in keys])
+        strength, centre = heard(judge, [out / split / f"{key}.wav" for key in keys])
         scenes = [scene for scene in held_out for _ in seeds]
         events = np.array([has_events(*row) for row in zip(scenes, strength)], dtype=float)
         right = np.array([is_right(*row) for row in zip(scenes, strength, centre)], dtype=float)
@@ -195,14 +197,15 @@ def draw(out: Path, report: dict, folder: Path) -> None:
     save(figure, "study-training.svg")
 
 
-def table(report: dict) -> str:
-    lines = ["| | " + " | ".join(report["held_out"]["variants"]) + " |", "| --- " * (1 + len(report["held_out"]["variants"])) + "|"]
-    for key in ("clap", "clap_of_selection", "events", "order", "all_right"):
-        cells = []
-        for row in (mine[key] for mine in report["held_out"]["variants"].values()):
-            extra = "" if "interval" not in row else f" ({row['difference']:+.4f}; {row['interval'][0]:+.4f} to {row['interval'][1]:+.4f})"
-            cells.append(f"{row['mean']:.4f}{extra}")
-        lines.append(f"| {key} | " + " | ".join(cells) + " |")
+def table(figures: dict) -> str:
+    """One line a variant: each figure, and its difference from the base with the interval."""
+    keys = ("clap", "clap_of_selection", "events", "order", "all_right")
+    lines = ["| | " + " | ".join(keys) + " |", "| --- " * (1 + len(keys)) + "|"]
+    for variant, mine in figures["variants"].items():
+        cells = [f"{mine[key]['mean']:.4f}" + (
+            f" ({mine[key]['difference']:+.4f}; {mine[key]['interval'][0]:+.4f} to {mine[key]['interval'][1]:+.4f})"
+            if "interval" in mine[key] else "") for key in keys]  # fmt: skip
+        lines.append(f"| {variant} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -211,12 +214,18 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--clap", required=True, help="the CLAP that chose no pair")
+    parser.add_argument("--split", choices=("held-out", "development"), default="held-out")
     arguments = parser.parse_args()
     judge = Judge(arguments.work)
-    report = {"dataset": of_dataset(arguments.out, judge), "held_out": measured(arguments.out, judge, arguments.clap)}
+    figures = measured(arguments.out, judge, arguments.clap, arguments.split)
+    if arguments.split == "development":
+        (arguments.out / "development.json").write_text(json.dumps(figures, indent=2) + "\n")
+        print(table(figures))
+        return
+    report = {"dataset": of_dataset(arguments.out, judge), "held_out": figures}
     (arguments.out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     draw(arguments.out, report, REPOSITORY / "docs/images")
-    print(table(report))
+    print(table(figures))
     print(json.dumps(report["dataset"], indent=2))
 
 

@@ -4,6 +4,9 @@
  * base model and with each adapter, scores them by a CLAP that chose no pair, and calls report.py for the independent
  * classifier, intervals, table and plots. All through `window.studio` in Chromium on WebAssembly.
  *
+ * `--split development` does the same with the runs under `tried` too, on the captions after the dataset's: there a recipe
+ * is chosen, so that the held-out captions choose nothing.
+ *
  * What is done is kept in DIR (a browser profile, sounds, scores): the same command goes on where it was ended.
  * `--stages dataset,candidates,train,generate,score,report` runs a part; `--port` (default 4390) is part of the browser's storage's
  * name; `--build DIST` serves a build that is there; `--python PYTHON`, `--work DIR` (with classifier.pt, as
@@ -28,7 +31,13 @@ mkdirSync(out, { recursive: true });
 
 const { training, heldOut } = JSON.parse(readFileSync(join(root, 'bench/study/captions.json'), 'utf8'));
 const recipes = JSON.parse(readFileSync(join(root, 'bench/study/recipes.json'), 'utf8'));
-const { dataset, selection, sampling, seeds, judgeClap, runs } = recipes;
+const { dataset, selection, sampling, judgeClap } = recipes;
+const split = option('split', 'held-out');
+if (!['held-out', 'development'].includes(split)) fail(`--split is held-out or development, not ${split}.`);
+const chooses = split === 'development';
+const runs = chooses ? [...recipes.runs, ...recipes.tried] : recipes.runs;
+const seeds = chooses ? recipes.seeds.slice(0, 1) : recipes.seeds;
+const judged = chooses ? training.slice(dataset.captions) : heldOut;
 
 const say = (...words) => console.log(new Date().toISOString().slice(11, 19), ...words);
 const { chromium } = await import('playwright');
@@ -218,12 +227,12 @@ async function train(page) {
   }
 }
 
-const clipPath = (variant, index, seed) => join(out, 'clips', variant, `${index}-${seed}.wav`);
+const clipPath = (variant, index, seed) => join(out, split, variant, `${index}-${seed}.wav`);
 const variants = ['base', ...runs.map(({ name }) => name)];
 
 async function generate(page) {
-  for (const variant of variants) mkdirSync(join(out, 'clips', variant), { recursive: true });
-  for (const [index, { caption }] of heldOut.entries()) {
+  for (const variant of variants) mkdirSync(join(out, split, variant), { recursive: true });
+  for (const [index, { caption }] of judged.entries()) {
     for (const seed of seeds) {
       for (const variant of variants) {
         const path = clipPath(variant, index, seed);
@@ -248,7 +257,7 @@ async function generate(page) {
         writeFileSync(path, floatWav(wav));
       }
     }
-    if (index % 5 === 0) say(`sounds of caption ${index + 1} of ${heldOut.length}`);
+    if (index % 5 === 0) say(`sounds of caption ${index + 1} of ${judged.length}`);
   }
 }
 
@@ -272,9 +281,9 @@ function floatWav({ samples, sampleRateHz }) {
 }
 
 async function score(page) {
-  const path = join(out, 'clap.json');
+  const path = join(out, split, 'clap.json');
   const scores = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {};
-  for (const [index, { caption }] of heldOut.entries()) {
+  for (const [index, { caption }] of judged.entries()) {
     for (const seed of seeds) {
       for (const variant of variants) {
         const key = `${variant}/${index}-${seed}`;
@@ -294,7 +303,7 @@ async function score(page) {
       }
     }
     writeFileSync(path, JSON.stringify(scores));
-    if (index % 10 === 0) say(`scores of caption ${index + 1} of ${heldOut.length}`);
+    if (index % 10 === 0) say(`scores of caption ${index + 1} of ${judged.length}`);
   }
 }
 
@@ -314,6 +323,6 @@ if (stages.includes('report')) {
   await describePairs();
   const python = option('python', 'python3');
   const work = option('work', join(root, 'tools/train-default/.work'));
-  const report = [join(root, 'bench/study/report.py'), '--out', out, '--work', work, '--clap', judgeClap];
+  const report = [join(root, 'bench/study/report.py'), '--out', out, '--work', work, '--clap', judgeClap, '--split', split];
   if (spawnSync(python, report, { stdio: 'inherit' }).status !== 0) fail('report.py failed: see above.');
 }
