@@ -323,6 +323,16 @@ if (stages.includes('report')) {
   await describePairs();
   const python = option('python', 'python3');
   const work = option('work', join(root, 'tools/train-default/.work'));
-  const report = [join(root, 'bench/study/report.py'), '--out', out, '--work', work, '--clap', judgeClap, '--split', split];
+  const report = [
+    join(root, 'bench/study/report.py'),
+    '--out',
+    out,
+    '--work',
+    work,
+    '--clap',
+    judgeClap,
+    '--split',
+    split,
+  ];
   if (spawnSync(python, report, { stdio: 'inherit' }).status !== 0) fail('report.py failed: see above.');
 }

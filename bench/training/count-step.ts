@@ -23,21 +23,25 @@ export interface StepRequest {
   readonly pairsPerPass: number;
   readonly lora: LoraConfig;
   readonly recompute: boolean;
+  /** Default: two. */
+  readonly steps?: number;
 }
 
 export interface StepCounts {
   /** Of the frozen UNet, float16 matrices. */
   readonly weightBytes: number;
   readonly adapterParameters: number;
-  /** The most that buffers took at once in two steps, weights and buffers kept for reuse included. */
+  /** The most that buffers took at once in all steps, weights and buffers kept for reuse included. */
   readonly peakBytes: number;
   /** The same of the first step alone. */
   readonly firstPeakBytes: number;
+  /** Behind the second step and each later one: bytes in use, those kept for reuse too, and tensors. */
+  readonly taken: readonly { readonly used: number; readonly allocated: number; readonly tensors: number }[];
 }
 
-/** Two steps of diffusion-DPO: reference pass, gradients, AdamW. */
+/** Steps of diffusion-DPO: reference pass, gradients, AdamW. */
 export async function countStep(request: StepRequest): Promise<StepCounts> {
-  const { config, latentSize, tokens, pairsPerPass, lora, recompute } = request;
+  const { config, latentSize, tokens, pairsPerPass, lora, recompute, steps = 2 } = request;
   return withPlannedBackend(({ backend, pool, unfilled, fill }) => {
     const parsed = parseUNet2DConditionConfig(config);
     const root = new ParameterRoot();
@@ -80,7 +84,18 @@ export async function countStep(request: StepRequest): Promise<StepCounts> {
     step();
     const firstPeakBytes = pool.peakBytes;
     step();
+    const now = () => ({
+      used: pool.numBytesUsed,
+      allocated: pool.numBytesAllocated,
+      tensors: tf.memory().numTensors,
+    });
+    const taken = [now()];
+    for (let done = 2; done < steps; done += 1) {
+      step();
+      taken.push(now());
+    }
     return {
+      taken,
       weightBytes,
       adapterParameters: adapter.parameterCount,
       peakBytes: pool.peakBytes,

@@ -89,3 +89,27 @@ it('fits 8 GB at full size, 10.24 s', async () => {
   expect(peakBytes).toBe(firstPeakBytes);
   expect(peakBytes).toBeLessThanOrEqual(8e9);
 });
+
+it('takes no more in steps 256 to 500 than in those before', async () => {
+  const { taken } = await countStep({
+    // Two levels are enough to have every kind of layer.
+    config: {
+      ...bundled,
+      block_out_channels: [32, 64],
+      down_block_types: ['DownBlock2D', 'CrossAttnDownBlock2D'],
+      up_block_types: ['CrossAttnUpBlock2D', 'UpBlock2D'],
+    },
+    latentSize: [16, 8],
+    tokens: TOKENS,
+    pairsPerPass: 1,
+    lora: { rank: 8, alpha: 8, targetModules: attention },
+    recompute: false,
+    steps: 500,
+  });
+  expect(taken).toHaveLength(499);
+  // Uploads of numbers come and go between steps, so the most of a span is what compares.
+  for (const key of ['used', 'allocated', 'tensors'] as const) {
+    const most = (from: number, to: number) => Math.max(...taken.slice(from, to).map((one) => one[key]));
+    expect(most(255, 499), key).toBeLessThanOrEqual(most(10, 255));
+  }
+});
