@@ -10,6 +10,8 @@ import { LoraAdapter } from '../../src/training/lora/lora-adapter';
 import type { LoraConfig } from '../../src/training/lora/lora-config';
 import { AdamW } from '../../src/training/optimizer/adamw';
 import { recomputedGradients } from '../../src/training/recompute';
+import { LoraPart, withPart } from '../../src/training/trained-part';
+import { WholeUNet } from '../../src/training/whole-unet';
 import '../../src/training/register-gradients';
 import { tapeGradients } from '../../src/training/tape-gradients';
 import { withPlannedBackend } from '../counts/planned-backend';
@@ -21,7 +23,8 @@ export interface StepRequest {
   readonly latentSize: readonly [number, number];
   readonly tokens: number;
   readonly pairsPerPass: number;
-  readonly lora: LoraConfig;
+  /** Null: the whole UNet. */
+  readonly lora: LoraConfig | null;
   readonly recompute: boolean;
   /** Default: two. */
   readonly steps?: number;
@@ -48,7 +51,7 @@ export async function countStep(request: StepRequest): Promise<StepCounts> {
     const unet = new UNet2DConditionModel(parsed, root.scope);
     fill(root, 'float16');
     const weightBytes = pool.numBytesUsed;
-    const adapter = LoraAdapter.create(unet.linears(), lora, 0);
+    const part = lora ? new LoraPart(LoraAdapter.create(unet.linears(), lora, 0)) : WholeUNet.copyOf(unet);
     const optimizer = new AdamW();
     const samples = 2 * pairsPerPass;
     const image = [samples, ...latentSize, parsed.inChannels];
@@ -71,14 +74,14 @@ export async function countStep(request: StepRequest): Promise<StepCounts> {
       };
       const loss = (prediction: tf.Tensor4D): tf.Scalar =>
         diffusionDpoLoss(rewardMargins(half(prediction, 0), half(prediction, 1), 2000));
-      const weights = adapter.weights.map(({ tensor }) => tensor);
-      const { value, grads } = adapter.within(unet.linears(), () =>
+      const weights = part.weights.map(({ tensor }) => tensor);
+      const { value, grads } = withPart(part, unet, () =>
         recompute
-          ? recomputedGradients(unet, batch, weights, ({ linears }) => adapter.weightsOf(linears), loss)
+          ? recomputedGradients(unet, batch, weights, (stage) => part.weightsOf(stage), loss)
           : tapeGradients(() => loss(predict()), weights),
       );
-      optimizer.step(adapter.weights, grads, 1e-4);
-      for (const { tensor } of adapter.weights) backend.uploadToGPU(tensor.dataId);
+      optimizer.step(part.weights, grads, 1e-4);
+      for (const { tensor } of part.weights) backend.uploadToGPU(tensor.dataId);
       tf.dispose([value, ...grads, reference]);
     };
     step();
@@ -97,7 +100,7 @@ export async function countStep(request: StepRequest): Promise<StepCounts> {
     return {
       taken,
       weightBytes,
-      adapterParameters: adapter.parameterCount,
+      adapterParameters: part.parameterCount,
       peakBytes: pool.peakBytes,
       firstPeakBytes,
     };

@@ -25,7 +25,7 @@ const models = {
 };
 const attention = ATTENTION_TARGETS;
 const all = [...ATTENTION_TARGETS, ...FEED_FORWARD_TARGETS];
-/** Of the latents, 25 a second for Tango and 12.5 for the default model. */
+/** `rank` 0: the whole UNet. Of the latents, 25 a second for Tango and 12.5 for the default model. */
 const cases = [
   { model: 'default', frames: 32, pairsPerPass: 1, rank: 8, targets: attention, recompute: false },
   { model: 'default', frames: 64, pairsPerPass: 1, rank: 8, targets: attention, recompute: true },
@@ -44,19 +44,24 @@ const cases = [
   { model: 'full', frames: 256, pairsPerPass: 1, rank: 8, targets: attention, recompute: true },
   { model: 'full', frames: 256, pairsPerPass: 1, rank: 64, targets: all, recompute: true },
   { model: 'full', frames: 256, pairsPerPass: 2, rank: 8, targets: attention, recompute: true },
+  { model: 'default', frames: 64, pairsPerPass: 1, rank: 0, targets: attention, recompute: false },
+  { model: 'default', frames: 128, pairsPerPass: 4, rank: 0, targets: attention, recompute: false },
+  { model: 'quarter', frames: 128, pairsPerPass: 1, rank: 0, targets: attention, recompute: false },
+  { model: 'full', frames: 64, pairsPerPass: 1, rank: 0, targets: attention, recompute: false },
+  { model: 'full', frames: 256, pairsPerPass: 1, rank: 0, targets: attention, recompute: false },
 ] as const;
 const TOKENS = 32;
 const TOLERANCE = 0.15;
 
 const titled = cases.map((one) => ({
   ...one,
-  title: `${one.model}, ${one.frames} frames, ${one.pairsPerPass} pairs, rank ${one.rank}${one.targets === all ? ' on all' : ''}${one.recompute ? ', computed again' : ''}`,
+  title: `${one.model}, ${one.frames} frames, ${one.pairsPerPass} pairs, ${one.rank === 0 ? 'the whole UNet' : `rank ${one.rank}`}${one.targets === all ? ' on all' : ''}${one.recompute ? ', computed again' : ''}`,
 }));
 
 it.each(titled)('the estimate is within 15 % of the count: $title', async (one) => {
   const { model, frames, pairsPerPass, rank, targets, recompute, title } = one;
   const { config, bins } = models[model];
-  const lora = { rank, alpha: rank, targetModules: targets };
+  const lora = rank === 0 ? null : { rank, alpha: rank, targetModules: targets };
   const counts = await countStep({
     config,
     latentSize: [frames, bins],
@@ -66,7 +71,8 @@ it.each(titled)('the estimate is within 15 % of the count: $title', async (one) 
     recompute,
   });
   const parsed = parseUNet2DConditionConfig(config);
-  const recipe = { lora, pairsPerPass, recompute, emaDecay: 0 } as TrainingRecipe;
+  const trains = lora ? 'lora' : 'unet';
+  const recipe = { trains, lora, pairsPerPass, recompute, emaDecay: 0 } as TrainingRecipe;
   const estimate = stepMemory(parsed, recipe, {
     latentShape: [parsed.inChannels, frames, bins],
     adapterParameters: counts.adapterParameters,

@@ -34,6 +34,7 @@ export const BUNDLED_MODEL_ID = 'default';
 
 /** The preset for a small model: LoRA on every attention, one supervised epoch and four of DPO as in the paper. */
 export const TRAIN_DEFAULTS: TrainSettings = {
+  trains: 'lora',
   rank: 8,
   alpha: 8,
   targets: 'attention',

@@ -18,7 +18,9 @@ export interface TrainingPair {
 }
 
 export interface TrainSettings {
-  /** Rank of the LoRA matrices; 1…the narrowest layer's width. */
+  /** A LoRA beside the frozen UNet, or every weight of the UNet, as the paper has it. */
+  readonly trains: 'lora' | 'unet';
+  /** Of a LoRA, as `alpha` and `targets`: rank of its matrices; 1…the narrowest layer's width. */
   readonly rank: number;
   /** The adapter's share is scaled by alpha / rank. */
   readonly alpha: number;

@@ -36,6 +36,12 @@ export class ParameterScope {
     return parameter;
   }
 
+  /** Those that were declared so far, here and in the scopes below, in the order of their declaration. */
+  list(): readonly Parameter[] {
+    const inside = this.path === '' ? '' : `${this.path}.`;
+    return [...this.parameters.values()].filter(({ name }) => name.startsWith(inside));
+  }
+
   private pathOf(name: string): string {
     return this.path === '' ? name : `${this.path}.${name}`;
   }

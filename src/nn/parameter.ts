@@ -11,6 +11,8 @@ import { layoutRank, layoutShape, type ParameterLayout } from './layout';
 export class Parameter implements WeightTensor {
   readonly shape: readonly number[];
   readonly elementCount: number;
+  /** A float32 tensor of the parameter's shape that kernels get in its place, the caller's; null: the loaded one. */
+  standIn: tf.Tensor | null = null;
   private value: { readonly tensor: tf.Tensor; readonly dtype: 'float32' | 'float16' } | null = null;
 
   /**
@@ -36,11 +38,11 @@ export class Parameter implements WeightTensor {
   }
 
   get dtype(): 'float32' | 'float16' {
-    return this.loaded().dtype;
+    return this.standIn ? 'float32' : this.loaded().dtype;
   }
 
   get tensor(): tf.Tensor {
-    return this.loaded().tensor;
+    return this.standIn ?? this.loaded().tensor;
   }
 
   /** Bytes on the backend; 0 before loading. */

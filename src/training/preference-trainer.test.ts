@@ -8,12 +8,15 @@ import { ForwardProcess } from './forward-process';
 import { LoraAdapter } from './lora/lora-adapter';
 import { ATTENTION_TARGETS } from './lora/lora-config';
 import { PreferenceTrainer, type StepMetrics } from './preference-trainer';
+import { LoraPart } from './trained-part';
 import type { TrainingData } from './training-data';
 import type { TrainingRecipe } from './training-recipe';
+import { WholeUNet } from './whole-unet';
 
 const fixture = await loadFixture(new URL('./fixtures/losses.safetensors', import.meta.url));
 const LATENT_SHAPE = [4, 8, 4] as const;
 const RECIPE: TrainingRecipe = {
+  trains: 'lora',
   lora: { rank: 4, alpha: 4, targetModules: ATTENTION_TARGETS },
   beta: 2000,
   learningRate: 2e-3,
@@ -63,18 +66,21 @@ async function withTrainer<T>(
   const root = new ParameterRoot();
   const unet = new UNet2DConditionModel(parseUNet2DConditionConfig(fixture.metadata('config')), root.scope);
   await root.load(randomStateDict(fixture.metadata('state_dict'), fixture.metadata('seed')));
-  const adapter = LoraAdapter.create(unet.linears(), recipe.lora, recipe.seed);
+  const part =
+    recipe.trains === 'unet'
+      ? WholeUNet.copyOf(unet)
+      : new LoraPart(LoraAdapter.create(unet.linears(), recipe.lora, recipe.seed));
   const trainer = new PreferenceTrainer(
     recipe,
     data,
-    adapter,
+    part,
     new ForwardProcess(fixture.metadata('scheduler')),
   );
   try {
     return await body(trainer, unet);
   } finally {
     trainer.dispose();
-    adapter.dispose();
+    part.dispose();
     root.dispose();
   }
 }
@@ -175,7 +181,7 @@ forEachBackend('PreferenceTrainer', (backend) => {
         const validation = await trainer.validate(unet);
         expect(validation!.implicitAccuracy).toBe(1);
         expect((await trainer.snapshot()).values).toEqual(raw);
-        const name = trainer.adapter.weights[1]!.name;
+        const name = trainer.part.weights[1]!.name;
         expect(raw.get(`average.${name}`)).not.toEqual(raw.get(`weight.${name}`));
       },
       data,

@@ -5,7 +5,6 @@ import type { UNet2DConditionModel } from '../models/unet-2d-condition';
 import { diffusionDpoLoss, rewardMargins } from './diffusion-dpo-loss';
 import type { ForwardProcess } from './forward-process';
 import { type Split, splitByPrompt, validationDraws } from './held-out';
-import type { LoraAdapter } from './lora/lora-adapter';
 import { AdamW } from './optimizer/adamw';
 import { clipFactor, GradientSum, globalNorm } from './optimizer/gradients';
 import { linearSchedule } from './optimizer/linear-schedule';
@@ -15,6 +14,7 @@ import { recomputedGradients } from './recompute';
 import './register-gradients';
 import { sampleErrors, sftLoss } from './sft-loss';
 import { tapeGradients } from './tape-gradients';
+import { type TrainedPart, withPart } from './trained-part';
 import { checkTrainingData, type TrainingData } from './training-data';
 import { type PlannedPair, type TrainingPhase, TrainingPlan } from './training-plan';
 import { checkTrainingRecipe, type TrainingRecipe } from './training-recipe';
@@ -80,7 +80,7 @@ interface PassResult {
 }
 
 /**
- * Fine-tunes an adapter on preference pairs: supervised epochs on the winners, then diffusion-DPO against the base
+ * Fine-tunes an adapter, or the whole UNet, on preference pairs: supervised epochs on the winners, then diffusion-DPO against the base
  * model, as section 4.2 and 5.1 of the Tango 2 paper. One call of `step` is one step of the optimiser; between two
  * calls the model is as its checkpoint has it and may be used for anything else.
  */
@@ -96,7 +96,7 @@ export class PreferenceTrainer {
   constructor(
     readonly recipe: TrainingRecipe,
     readonly data: TrainingData,
-    readonly adapter: LoraAdapter,
+    readonly part: TrainedPart,
     readonly process: ForwardProcess,
   ) {
     checkTrainingRecipe(recipe);
@@ -125,7 +125,7 @@ export class PreferenceTrainer {
 
   /**
    * The next step.
-   * @param unet the frozen base; the adapter hangs in it during the call's synchronous parts only
+   * @param unet the frozen base; what is trained hangs in it during the call's synchronous parts only
    * @throws NonFiniteError naming the pair; weights and moments are those before the step
    */
   async step(unet: UNet2DConditionModel): Promise<StepMetrics> {
@@ -149,8 +149,8 @@ export class PreferenceTrainer {
       this.#checkFinite(gradNorm, pairs);
       sum.scale(clipFactor(gradNorm, maxGradNorm));
       const rate = learningRate * linearSchedule(this.#completedSteps, warmupSteps, this.plan.totalSteps);
-      this.#optimizer.step(this.adapter.weights, sum.gradients, rate);
-      this.#average?.update(this.adapter.weights, this.#completedSteps);
+      this.#optimizer.step(this.part.weights, sum.gradients, rate);
+      this.#average?.update(this.part.weights, this.#completedSteps);
       this.#completedSteps += 1;
       const preference = phase === 'dpo';
       const mean = (field: ErrorField): number => meanOf(errors, field);
@@ -200,7 +200,7 @@ export class PreferenceTrainer {
     signal?: AbortSignal,
   ): Promise<readonly PairErrors[]> {
     const errors: PairErrors[] = [];
-    const restore = this.#average?.exchange(this.adapter.weights);
+    const restore = this.#average?.exchange(this.part.weights);
     try {
       for (let first = 0; first < draws.length; first += this.recipe.pairsPerPass) {
         signal?.throwIfAborted();
@@ -214,7 +214,7 @@ export class PreferenceTrainer {
 
   /** Runs `body` with the weights that a finished run is used with: the averaged ones, where an average is kept. */
   async withFinalWeights<T>(body: () => Promise<T>): Promise<T> {
-    const restore = this.#average?.exchange(this.adapter.weights);
+    const restore = this.#average?.exchange(this.part.weights);
     try {
       return await body();
     } finally {
@@ -224,14 +224,14 @@ export class PreferenceTrainer {
 
   async snapshot(): Promise<TrainerState> {
     const values = new Map(await this.#optimizer.snapshot());
-    for (const weight of this.adapter.weights) values.set(`weight.${weight.name}`, await weight.read());
+    for (const weight of this.part.weights) values.set(`weight.${weight.name}`, await weight.read());
     for (const [name, value] of (await this.#average?.snapshot()) ?? []) values.set(`average.${name}`, value);
     return { completedSteps: this.#completedSteps, values };
   }
 
   /** Goes on from a snapshot of the same run: what follows is what would have followed. */
   restore({ completedSteps, values }: TrainerState): void {
-    const { weights } = this.adapter;
+    const { weights } = this.part;
     for (const weight of weights) {
       const kept = required(values.get(`weight.${weight.name}`), `the checkpoint's ${weight.name}`);
       weight.write(Float32Array.from(kept));
@@ -241,7 +241,7 @@ export class PreferenceTrainer {
     this.#completedSteps = completedSteps;
   }
 
-  /** Frees the moments; the adapter stays the caller's. */
+  /** Frees the moments; what is trained stays the caller's. */
   dispose(): void {
     this.#optimizer.dispose();
     this.#average?.dispose();
@@ -260,7 +260,7 @@ export class PreferenceTrainer {
       return tensor;
     };
     try {
-      // The reference is the model without the adapter.
+      // The reference is the model without what is trained.
       const reference = preference ? keep(predict(unet, batch)) : null;
       let errors: tf.Tensor1D | null = null;
       let margins: tf.Tensor1D | null = null;
@@ -297,10 +297,10 @@ export class PreferenceTrainer {
     batch: PairBatch,
     loss: (prediction: tf.Tensor4D) => tf.Scalar,
   ): { readonly value: tf.Tensor; readonly grads: readonly tf.Tensor[] } {
-    const weights = this.adapter.weights.map(({ tensor }) => tensor);
-    return this.adapter.within(unet.linears(), () =>
+    const weights = this.part.weights.map(({ tensor }) => tensor);
+    return withPart(this.part, unet, () =>
       this.recipe.recompute
-        ? recomputedGradients(unet, batch, weights, ({ linears }) => this.adapter.weightsOf(linears), loss)
+        ? recomputedGradients(unet, batch, weights, (stage) => this.part.weightsOf(stage), loss)
         : tapeGradients(() => loss(predict(unet, batch)), weights),
     );
   }
@@ -312,7 +312,7 @@ export class PreferenceTrainer {
     const batch = pairBatch(this.data, this.process, pairs, ['winner', 'loser']);
     const measured = tf.tidy(() => {
       const reference = predict(unet, batch);
-      const prediction = this.adapter.within(unet.linears(), () => predict(unet, batch));
+      const prediction = withPart(this.part, unet, () => predict(unet, batch));
       return {
         errors: sampleErrors(prediction, batch.target),
         margins: marginsOf(prediction, reference, batch, this.recipe.beta),

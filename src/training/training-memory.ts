@@ -10,6 +10,7 @@ import type { TrainingRecipe } from './training-recipe';
 export interface StepSize {
   /** [C, H, W] of the latents. */
   readonly latentShape: readonly [number, number, number];
+  /** Of what is trained. */
   readonly adapterParameters: number;
 }
 
@@ -39,6 +40,8 @@ const KEPT = {
   idleShare: 0.9,
   mostIdleBytes: 435e6,
 };
+/** Where the whole UNet is trained: weights, gradients, both moments. */
+const WHOLE = { copies: 4, idleShare: 0.5 };
 /** Where each layer runs again: the layers' results and gradients, and the tape of one transformer. */
 const RECOMPUTED = {
   adapterCopies: 11,
@@ -59,7 +62,9 @@ export function stepMemory(
   const [, height, width] = latentShape;
   // Winners and losers together.
   const images = 2 * recipe.pairsPerPass;
-  const trainsFeedForward = FEED_FORWARD_TARGETS.some((name) => recipe.lora.targetModules.includes(name));
+  const whole = recipe.trains === 'unet';
+  const trainsFeedForward =
+    whole || FEED_FORWARD_TARGETS.some((name) => recipe.lora.targetModules.includes(name));
   const perTransformer = factors.transformerImages + (trainsFeedForward ? factors.feedForwardImages : 0);
   const layers = layersOf(config).map(({ level, channels, heads }) => {
     const pixels = Math.ceil(height / 2 ** level) * Math.ceil(width / 2 ** level);
@@ -73,7 +78,7 @@ export function stepMemory(
   type Bytes = (typeof layers)[number];
   const sum = (key: keyof Bytes): number => layers.reduce((total, layer) => total + layer[key], 0);
   const most = (key: keyof Bytes): number => Math.max(...layers.map((layer) => layer[key]));
-  const copies = factors.adapterCopies + (recipe.emaDecay > 0 ? 1 : 0);
+  const copies = (whole ? WHOLE.copies : factors.adapterCopies) + (recipe.emaDecay > 0 ? 1 : 0);
   const adapterBytes = copies * FLOAT * adapterParameters;
   const workBytes = factors.scoreBlocks * most('scores') + (recipe.recompute ? most('transformer') : 0);
   const activationBytes = factors.resnetImages * sum('image') + (recipe.recompute ? 0 : sum('transformer'));
@@ -82,7 +87,7 @@ export function stepMemory(
     adapterBytes,
     activationBytes,
     workBytes,
-    idleBytes: Math.min(factors.idleShare * used, factors.mostIdleBytes),
+    idleBytes: Math.min((whole ? WHOLE : factors).idleShare * used, factors.mostIdleBytes),
   };
 }
 

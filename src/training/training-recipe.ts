@@ -4,6 +4,9 @@ import { checkLoraConfig, type LoraConfig } from './lora/lora-config';
 
 /** Everything that decides a run beside the model and the data. */
 export interface TrainingRecipe {
+  /** Low-rank weights beside the frozen UNet, or every weight of the UNet as in the paper. */
+  readonly trains: 'lora' | 'unet';
+  /** Of 'lora'. */
   readonly lora: LoraConfig;
   /** Tango 2's convention, in which the paper's runs have 2000; diffusers' `beta_dpo` is half of it. */
   readonly beta: number;
@@ -33,7 +36,16 @@ export interface TrainingRecipe {
 
 /** @throws InvalidInputError naming the field, the accepted range and what came */
 export function checkTrainingRecipe(recipe: TrainingRecipe): void {
-  checkLoraConfig(recipe.lora);
+  const { trains, recompute } = recipe;
+  if (trains !== 'lora' && trains !== 'unet') {
+    throw new InvalidInputError(`trains is "lora" or "unet", but ${String(trains)} came.`);
+  }
+  if (trains === 'lora') checkLoraConfig(recipe.lora);
+  else if (recompute) {
+    throw new InvalidInputError(
+      'Activations are computed again for a LoRA only: turn recompute off, or train a LoRA, which takes far less memory anyway.',
+    );
+  }
   for (const [field, [minimum, maximum]] of Object.entries({ ...TRAIN_NUMBERS, ...TRAIN_WHOLE_NUMBERS })) {
     const value: unknown = recipe[field as keyof typeof TRAIN_NUMBERS | keyof typeof TRAIN_WHOLE_NUMBERS];
     const whole = field in TRAIN_WHOLE_NUMBERS;

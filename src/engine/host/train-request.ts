@@ -32,8 +32,14 @@ export function resolveSettings(request: TrainRequest): TrainSettings {
   return settings;
 }
 
-/** @throws InvalidInputError when the targets are unknown */
-export function recipeOf({ rank, alpha, targets, ...settings }: TrainSettings): TrainingRecipe {
+/** Runs of before there was a choice have none, and are LoRAs. @throws InvalidInputError when the targets are unknown */
+export function recipeOf({
+  trains = 'lora',
+  rank,
+  alpha,
+  targets,
+  ...settings
+}: TrainSettings): TrainingRecipe {
   if (targets !== 'attention' && targets !== 'attention-and-feed-forward') {
     throw new InvalidInputError(
       `targets is "attention" or "attention-and-feed-forward", but ${String(targets)} came.`,
@@ -41,7 +47,7 @@ export function recipeOf({ rank, alpha, targets, ...settings }: TrainSettings): 
   }
   const targetModules =
     targets === 'attention' ? ATTENTION_TARGETS : [...ATTENTION_TARGETS, ...FEED_FORWARD_TARGETS];
-  return { ...settings, lora: { rank, alpha, targetModules } };
+  return { ...settings, trains, lora: { rank, alpha, targetModules } };
 }
 
 /** The pairs with an id each. @throws InvalidInputError naming the pair */

@@ -260,11 +260,47 @@ describe('Training in the engine', () => {
     expect(await tango.blob.slice(8, 4000).text()).toContain('"unet.conv_in.bias"');
   });
 
+  it('trains the whole UNet: resumed bit for bit, heard at its strength, merged into a file', async () => {
+    const request: TrainRequest = { ...REQUEST, trains: 'unet', learningRate: 1e-4 };
+    const { host } = await openTiny();
+    const [base] = await host.generate(SOUND);
+    const unbroken = await host.train.start({ ...request, samplePrompts: [SOUND.prompt] });
+    expect(unbroken).toMatchObject({ state: 'done', step: STEPS });
+    const paused = await host.train.start(request, {
+      onProgress: ({ metrics }) => void (metrics?.step === 2 && host.train.pause()),
+    });
+    expect(paused).toMatchObject({ state: 'stopped', step: 2 });
+    const resumed = await host.train.resume(paused.id);
+    expect(await metricsOf(host, resumed.id)).toEqual(await metricsOf(host, unbroken.id));
+
+    const soundOf = async (...adapters: { id: string; strength: number }[]) =>
+      (await host.generate({ ...SOUND, adapters }))[0]!.audio;
+    const tuned = await soundOf({ id: unbroken.id, strength: 1 });
+    expect(tuned).not.toEqual(base!.audio);
+    expect(await soundOf({ id: resumed.id, strength: 1 })).toEqual(tuned);
+    expect(await soundOf({ id: unbroken.id, strength: 0 })).toEqual(base!.audio);
+    const halves = await soundOf({ id: unbroken.id, strength: 0.5 }, { id: resumed.id, strength: 0.5 });
+    for (const [t, value] of halves.entries()) expect(value).toBeCloseTo(tuned[t]!, 3);
+
+    await expect(host.train.exportAdapter(unbroken.id)).rejects.toThrow(/has no adapter. Export the merged/);
+    const { path, blob } = await host.train.exportMerged(unbroken.id, 'diffusers');
+    const files = tiny.files.map((file) => (file.path.endsWith(path) ? { ...file, blob } : file));
+    const merged = await host.models.importFiles(files);
+    const [sound] = await host.generate({ ...SOUND, modelId: merged.id });
+    expect(sound!.audio).toEqual(tuned);
+    await expect(host.train.start({ ...request, recompute: true })).rejects.toThrow(/for a LoRA only/);
+    await expect(host.train.start({ ...request, trains: 'all' as 'unet' })).rejects.toThrow(
+      /"lora" or "unet", but all came/,
+    );
+  });
+
   it('leaves no tensor behind', async () => {
     const { host } = await openTiny();
     const before = (await host.info()).memory.tensorCount;
     const run = await host.train.start(REQUEST);
-    await host.generate({ ...SOUND, adapters: [{ id: run.id, strength: 1 }] });
+    const whole = await host.train.start({ ...REQUEST, trains: 'unet' });
+    const adapters = [run, whole].map(({ id }) => ({ id, strength: 0.5 }));
+    await host.generate({ ...SOUND, adapters });
     expect((await host.info()).memory.tensorCount).toBe(before);
   });
 

@@ -1,5 +1,6 @@
 import { InvalidInputError, JobCancelledError, NonFiniteError } from '../../common/errors';
 import type { TangoPipeline } from '../../diffusion/pipelines/tango-pipeline';
+import type { UNet2DConditionModel } from '../../models/unet-2d-condition';
 import { ForwardProcess } from '../../training/forward-process';
 import { drawsAt } from '../../training/held-out';
 import { type AdapterContents, readAdapterFiles, resolveAdapter } from '../../training/lora/adapter-formats';
@@ -7,7 +8,10 @@ import { LoraAdapter } from '../../training/lora/lora-adapter';
 import { mergedUNet } from '../../training/lora/merged-unet';
 import { writeAdapterFiles } from '../../training/lora/peft-format';
 import { PreferenceTrainer, type TrainerState } from '../../training/preference-trainer';
+import { LoraPart, type TrainedPart } from '../../training/trained-part';
 import type { CachedPair, CachedText, TrainingData } from '../../training/training-data';
+import type { TrainingRecipe } from '../../training/training-recipe';
+import { WholeUNet } from '../../training/whole-unet';
 import type { AdapterUse, JobOptions, ModelFile, ResolvedGenerateRequest, Sound } from '../protocol';
 import type {
   ExaminedPair,
@@ -87,17 +91,17 @@ export class Trainer implements TrainApi {
       const { state, ...planned } = await this.#engine.turn(modelId, options.signal, async (pipeline) => {
         const trainer = trainerOf(settings, data, pipeline);
         try {
-          const { plan, split, adapter } = trainer;
+          const { plan, split, part } = trainer;
           return {
             state: await trainer.snapshot(),
             stepCount: plan.totalSteps,
             stepsPerEpoch: plan.stepsPerEpoch,
             heldOutCount: split.heldOut.length,
-            parameterCount: adapter.parameterCount,
+            parameterCount: part.parameterCount,
           };
         } finally {
           trainer.dispose();
-          trainer.adapter.dispose();
+          trainer.part.dispose();
         }
       });
       const run: TrainRun = {
@@ -189,7 +193,7 @@ export class Trainer implements TrainApi {
       }
       return examined;
     } finally {
-      trainer.adapter.dispose();
+      trainer.part.dispose();
       trainer.dispose();
     }
   }
@@ -238,10 +242,14 @@ export class Trainer implements TrainApi {
 
   async exportAdapter(runId: string): Promise<readonly ModelFile[]> {
     const run = await this.#store.run(runId);
-    const contents = await this.#withAdapter(run, async (adapter) => ({
-      config: adapter.config,
-      tensors: await adapter.tensors(),
-    }));
+    const contents = await this.#withPart(run, async (part) => {
+      if (part instanceof LoraPart) {
+        return { config: part.adapter.config, tensors: await part.adapter.tensors() };
+      }
+      throw new InvalidInputError(
+        `"${run.name}" trained the whole UNet: it has no adapter. Export the merged UNet.`,
+      );
+    });
     return writeAdapterFiles(contents, run.modelId, lineageOf(run));
   }
 
@@ -250,9 +258,16 @@ export class Trainer implements TrainApi {
       throw new InvalidInputError(`The layout is "diffusers" or "tango", but ${String(layout)} came.`);
     }
     const run = await this.#store.run(runId);
-    const blob = await this.#withAdapter(run, (adapter, pipeline) =>
-      mergedUNet(pipeline.unetParameters, adapter, layout === 'tango' ? 'unet.' : '', lineageOf(run)),
-    );
+    const blob = await this.#withPart(run, async (part, pipeline) => {
+      const detach = part.attach(pipeline.denoiser.unet);
+      try {
+        const prefix = layout === 'tango' ? 'unet.' : '';
+        const adapter = part instanceof LoraPart ? part.adapter : null;
+        return await mergedUNet(pipeline.unetParameters, adapter, prefix, lineageOf(run));
+      } finally {
+        detach();
+      }
+    });
     return {
       path:
         layout === 'tango' ? 'pytorch_model_main.safetensors' : 'unet/diffusion_pytorch_model.safetensors',
@@ -316,9 +331,9 @@ export class Trainer implements TrainApi {
           );
         }
         if (strength === 0) continue;
-        const adapter = await this.#build(run, pipeline);
-        undo.push(() => adapter.dispose());
-        undo.push(adapter.stack(pipeline.denoiser.unet.linears(), strength));
+        const part = await this.#build(run, pipeline);
+        undo.push(() => part.dispose());
+        undo.push(part.stack(pipeline.denoiser.unet, strength));
       }
       return detach;
     } catch (error) {
@@ -426,7 +441,7 @@ export class Trainer implements TrainApi {
       if (failure) await this.#store.saveRun({ ...run, failure }).catch(() => {}); // the first error says more
       throw error;
     } finally {
-      trainer.adapter.dispose();
+      trainer.part.dispose();
       trainer.dispose();
     }
   }
@@ -455,7 +470,7 @@ export class Trainer implements TrainApi {
     const request = resolveRequest({ prompt, seed, durationSeconds, steps: SAMPLE_STEPS }, modelId);
     return this.#engine.turn(modelId, signal, (pipeline, running) =>
       trainer.withFinalWeights(async () => {
-        const detach = trainer.adapter.attach(pipeline.denoiser.unet.linears());
+        const detach = trainer.part.attach(pipeline.denoiser.unet);
         try {
           const { audio, sampleRateHz } = await this.#engine.generate(pipeline, request, running);
           return { step: trainer.completedSteps, prompt, seed, audio, sampleRateHz };
@@ -466,32 +481,28 @@ export class Trainer implements TrainApi {
     );
   }
 
-  #withAdapter<T>(
-    run: TrainRun,
-    body: (adapter: LoraAdapter, pipeline: TangoPipeline) => Promise<T>,
-  ): Promise<T> {
+  #withPart<T>(run: TrainRun, body: (part: TrainedPart, pipeline: TangoPipeline) => Promise<T>): Promise<T> {
     return this.#engine.turn(run.modelId, undefined, async (pipeline) => {
-      const adapter = await this.#build(run, pipeline);
+      const part = await this.#build(run, pipeline);
       try {
-        return await body(adapter, pipeline);
+        return await body(part, pipeline);
       } finally {
-        adapter.dispose();
+        part.dispose();
       }
     });
   }
 
-  async #build(run: TrainRun, pipeline: TangoPipeline): Promise<LoraAdapter> {
+  async #build(run: TrainRun, pipeline: TangoPipeline): Promise<TrainedPart> {
     const imported = await this.#store.adapter(run.id);
-    if (imported) return fromContents(imported, pipeline);
+    if (imported) return new LoraPart(fromContents(imported, pipeline));
     if (!run.settings) throw new InvalidInputError(`"${run.name}" has no adapter.`);
-    const { lora, seed } = recipeOf(run.settings);
     const { values } = (await this.#store.checkpoint(run.id)).state;
-    const adapter = LoraAdapter.create(pipeline.denoiser.unet.linears(), lora, seed);
-    for (const weight of adapter.weights) {
+    const part = newPart(recipeOf(run.settings), pipeline.denoiser.unet);
+    for (const weight of part.weights) {
       const kept = values.get(`average.${weight.name}`) ?? values.get(`weight.${weight.name}`);
       if (kept) weight.write(Float32Array.from(kept));
     }
-    return adapter;
+    return part;
   }
 
   /** @throws InvalidInputError when a run is being trained, here or in another tab */
@@ -516,13 +527,20 @@ function trainerOf(
   { denoiser }: TangoPipeline,
 ): PreferenceTrainer {
   const recipe = recipeOf(settings);
-  const adapter = LoraAdapter.create(denoiser.unet.linears(), recipe.lora, recipe.seed);
+  const part = newPart(recipe, denoiser.unet);
   try {
-    return new PreferenceTrainer(recipe, data, adapter, new ForwardProcess(denoiser.schedulerConfig));
+    return new PreferenceTrainer(recipe, data, part, new ForwardProcess(denoiser.schedulerConfig));
   } catch (error) {
-    adapter.dispose();
+    part.dispose();
     throw error;
   }
+}
+
+/** What the recipe trains, as it is before the first step. */
+function newPart({ trains, lora, seed }: TrainingRecipe, unet: UNet2DConditionModel): TrainedPart {
+  return trains === 'unet'
+    ? WholeUNet.copyOf(unet)
+    : new LoraPart(LoraAdapter.create(unet.linears(), lora, seed));
 }
 
 /** What exported files say of where they come from. */

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { TangoPipeline } from '../../diffusion/pipelines/tango-pipeline';
+import type { UNet2DConditionModel } from '../../models/unet-2d-condition';
 import { LoraAdapter } from '../../training/lora/lora-adapter';
 import { stepMemory } from '../../training/training-memory';
 import type { TrainingRecipe } from '../../training/training-recipe';
@@ -10,6 +11,13 @@ const WASM_LIMIT_BYTES = 2 ** 32;
 /** What GPUs of ordinary laptops spare a browser: beyond it the studio advises, and does not refuse. */
 const MODEST_GPU_BYTES = 4e9;
 
+function adapterParameters(unet: UNet2DConditionModel, { lora, seed }: TrainingRecipe): number {
+  const adapter = LoraAdapter.create(unet.linears(), lora, seed);
+  const { parameterCount } = adapter;
+  adapter.dispose();
+  return parameterCount;
+}
+
 /** About what a run will take, by part, with advice when that is more than there is. */
 export function estimateTraining(
   pipeline: TangoPipeline,
@@ -18,9 +26,10 @@ export function estimateTraining(
 ): TrainEstimate {
   const { unet } = pipeline.denoiser;
   const [, channels, height, width] = pipeline.clipSize(durationSeconds).latentShape;
-  const adapter = LoraAdapter.create(unet.linears(), recipe.lora, recipe.seed);
-  const { parameterCount } = adapter;
-  adapter.dispose();
+  const parameterCount =
+    recipe.trains === 'unet'
+      ? [...unet.parameters().values()].reduce((sum, { elementCount }) => sum + elementCount, 0)
+      : adapterParameters(unet, recipe);
   const { adapterBytes, activationBytes, workBytes, idleBytes } = stepMemory(unet.config, recipe, {
     latentShape: [channels, height, width],
     adapterParameters: parameterCount,
@@ -28,7 +37,10 @@ export function estimateTraining(
   const modelBytes = pipeline.components.reduce((sum, { bytes }) => sum + bytes, 0);
   const parts = [
     { label: 'Model, frozen', bytes: modelBytes },
-    { label: 'Adapter, its gradients and moments', bytes: adapterBytes },
+    {
+      label: `${recipe.trains === 'unet' ? 'Trained UNet' : 'Adapter'}, its gradients and moments`,
+      bytes: adapterBytes,
+    },
     { label: recipe.recompute ? 'Results of the layers' : 'Activations', bytes: activationBytes },
     { label: 'The largest layer at work', bytes: workBytes },
     { label: 'Kept for the next step', bytes: idleBytes },
@@ -38,14 +50,17 @@ export function estimateTraining(
   const tooMuch = totalBytes > (limitBytes ?? MODEST_GPU_BYTES);
   const advice = tooMuch
     ? [
-        ...(recipe.recompute
+        ...(recipe.trains === 'unet'
+          ? ['Train a LoRA: the whole UNet takes four float32 copies of itself beside the frozen one.']
+          : []),
+        ...(recipe.recompute || recipe.trains === 'unet'
           ? []
           : ['Turn on "Compute activations again": it saves the most and changes no result.']),
         ...(recipe.pairsPerPass > 1
           ? ['Lower the pairs in memory to 1: the gradients of a step are added up, and change no result.']
           : []),
         'Use shorter clips: activations grow with their length.',
-        ...(recipe.lora.rank > 8 ? ['Lower the rank of the adapter.'] : []),
+        ...(recipe.trains === 'lora' && recipe.lora.rank > 8 ? ['Lower the rank of the adapter.'] : []),
       ]
     : [];
   return { parts, totalBytes, limitBytes, parameterCount, advice };

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { matchShape } from '../../common/assert';
 import { InvalidInputError } from '../../common/errors';
 import { activate } from '../../gpu/kernels';
-import { Conv2d, GroupNorm, type Linear, type ParameterScope } from '../../nn';
+import { Conv2d, GroupNorm, type Linear, type Parameter, type ParameterScope } from '../../nn';
 import type { Attention } from './attention';
 import { type BlockOptions, DownBlock2D, MidBlock2D, UpBlock2D } from './blocks';
 import { buildClassEmbedder, type ClassEmbedder } from './class-embedding';
@@ -28,6 +28,7 @@ export class UNet2DConditionModel {
   readonly downBlocks: readonly DownBlock2D[];
   readonly midBlock: MidBlock2D;
   readonly upBlocks: readonly UpBlock2D[];
+  readonly #params: ParameterScope;
   readonly #convIn: Conv2d;
   readonly #timeEmbedding: TimestepEmbedding;
   readonly #classEmbedder: ClassEmbedder | null;
@@ -38,6 +39,7 @@ export class UNet2DConditionModel {
     readonly config: UNet2DConditionConfig,
     params: ParameterScope,
   ) {
+    this.#params = params;
     const { blockOutChannels, activation, convInKernel, convOutKernel, timeEmbedDim } = config;
     const finest = blockOutChannels[0]!;
     this.#convIn = new Conv2d(params.child('conv_in'), config.inChannels, finest, convInKernel, {
@@ -79,6 +81,11 @@ export class UNet2DConditionModel {
       block.attentions.flatMap((transformer) => transformer.linears()),
     );
     return new Map(linears.map((linear) => [linear.weight.name.replace(/\.weight$/, ''), linear]));
+  }
+
+  /** All that a checkpoint fills, by its name there. */
+  parameters(): ReadonlyMap<string, Parameter> {
+    return new Map(this.#params.list().map((parameter) => [parameter.name, parameter]));
   }
 
   /**

@@ -6,8 +6,8 @@ import type { LoraAdapter } from './lora-adapter';
 import { type AdapterTensor, safetensorsBlob } from './safetensors-blob';
 
 /**
- * The whole UNet with the adapter's share added to its weights, as one safetensors file: for tools that know no
- * adapters. Weights that stay are written as they are kept (float16 stays float16); those that the adapter changes are
+ * The whole UNet as it is now, with the adapter's share added to its weights, as one safetensors file: for tools that
+ * know no adapters. Weights that stay are written as they are kept (float16 stays float16); those that the adapter changes are
  * float32, so that nothing of a small change is rounded away.
  *
  * @param prefix before each name: none in diffusers' layout, `unet.` in Tango's own
@@ -15,7 +15,7 @@ import { type AdapterTensor, safetensorsBlob } from './safetensors-blob';
  */
 export async function mergedUNet(
   parameters: readonly Parameter[],
-  adapter: LoraAdapter,
+  adapter: LoraAdapter | null,
   prefix: string,
   lineage: string,
 ): Promise<Blob> {
@@ -26,9 +26,9 @@ export async function mergedUNet(
   return safetensorsBlob(tensors, { tango_studio: lineage });
 }
 
-async function mergedTensor(parameter: Parameter, adapter: LoraAdapter): Promise<AdapterTensor> {
+async function mergedTensor(parameter: Parameter, adapter: LoraAdapter | null): Promise<AdapterTensor> {
   const { name, torchShape: shape, layout, elementCount: count } = parameter;
-  const delta = adapter.delta(name.replace(/\.weight$/, ''));
+  const delta = adapter?.delta(name.replace(/\.weight$/, ''));
   const values = await valuesOf(parameter);
   if (!delta) {
     const data = values instanceof Float32Array ? new Float32Array(count) : new Uint16Array(count);

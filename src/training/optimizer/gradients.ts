@@ -36,10 +36,13 @@ export class GradientSum {
 
   /** Multiplies the sum. */
   scale(factor: number): void {
-    const before = this.gradients;
     if (factor === 1) return;
-    this.#sum = before.map((gradient) => tf.mul(gradient, factor));
-    tf.dispose([...before]);
+    // One at a time: the gradients of a whole UNet are not held twice.
+    this.#sum = this.gradients.map((gradient) => {
+      const scaled = tf.mul(gradient, factor);
+      gradient.dispose();
+      return scaled;
+    });
   }
 
   dispose(): void {

@@ -1,7 +1,7 @@
 import { TRAIN_DEFAULTS } from '../../engine/protocol-limits';
 import type { TrainSettings } from '../../engine/protocol-training';
 
-export type PresetId = 'quick' | 'paper' | 'small-gpu';
+export type PresetId = 'quick' | 'lora' | 'paper' | 'small-gpu';
 
 export interface Preset {
   readonly id: PresetId;
@@ -18,15 +18,27 @@ export const presets: readonly Preset[] = [
     settings: { ...TRAIN_DEFAULTS, sftEpochs: 0, dpoEpochs: 2, rank: 4, alpha: 4, pairsPerStep: 4 },
   },
   {
+    id: 'lora',
+    label: 'LoRA',
+    description: 'One supervised epoch on the winners, then four of diffusion-DPO, 8 pairs a step, β 2000.',
+    settings: TRAIN_DEFAULTS,
+  },
+  {
     id: 'paper',
     label: 'Paper recipe',
-    description: 'One supervised epoch on the winners, then four of diffusion-DPO, 32 pairs a step, β 2000.',
-    settings: { ...TRAIN_DEFAULTS, pairsPerStep: 32, captionDropout: 0.1 },
+    description: 'The same epochs on every weight of the UNet, learning rate 9.6e-7, 32 pairs a step.',
+    settings: {
+      ...TRAIN_DEFAULTS,
+      trains: 'unet',
+      learningRate: 9.6e-7,
+      pairsPerStep: 32,
+      captionDropout: 0.1,
+    },
   },
   {
     id: 'small-gpu',
     label: 'Small GPU',
-    description: 'The paper’s epochs with activations computed again: far less memory, more time.',
+    description: 'The LoRA with activations computed again: far less memory, more time.',
     settings: { ...TRAIN_DEFAULTS, recompute: true },
   },
 ];

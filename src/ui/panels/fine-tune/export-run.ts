@@ -18,6 +18,14 @@ export const exportLabels: Readonly<Record<ExportKind, string>> = {
   csv: 'metrics.csv',
 };
 
+/** What a run can be exported as: one that trained the whole UNet has no adapter. */
+export function exportKinds({ settings }: TrainRun): readonly ExportKind[] {
+  const kinds = Object.keys(exportLabels) as ExportKind[];
+  return settings?.trains === 'unet'
+    ? kinds.filter((kind) => kind !== 'peft' && kind !== 'diffusers')
+    : kinds;
+}
+
 /** A run as a file. All but the CSV say which run they are of: in the first line, the metadata, or a file beside it. */
 export async function exportRun(
   train: StudioEngine['train'],

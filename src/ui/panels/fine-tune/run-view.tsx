@@ -7,7 +7,7 @@ import { Notice } from '../../components/notice';
 import { ProgressBar } from '../../components/progress-bar';
 import { helpFor, toFailure } from '../../stores/failure';
 import { useFineTune, useStudio } from '../../stores/studio-context';
-import { type ExportKind, exportLabels, exportRun, saveFile } from './export-run';
+import { type ExportKind, exportKinds, exportLabels, exportRun, saveFile } from './export-run';
 import { PairXray } from './pair-xray';
 import { RunCharts } from './run-charts';
 import { runStageText, runTimeLeft } from './run-text';
@@ -179,7 +179,7 @@ function RunHeader({ run }: { readonly run: TrainRun }) {
             <option value="" disabled>
               Export…
             </option>
-            {(Object.keys(exportLabels) as ExportKind[]).map((kind) => (
+            {exportKinds(run).map((kind) => (
               <option key={kind} value={kind}>
                 {exportLabels[kind]}
               </option>
@@ -193,8 +193,12 @@ function RunHeader({ run }: { readonly run: TrainRun }) {
         </p>
       )}
       <p className={styles.lineage}>
-        <span>sound</span> ← <span>adapter of {run.parameterCount.toLocaleString('en')} parameters</span> ←{' '}
-        <span>run, step {run.step}</span>
+        <span>sound</span> ←{' '}
+        <span>
+          {run.settings?.trains === 'unet' ? 'UNet' : 'adapter'} of {run.parameterCount.toLocaleString('en')}{' '}
+          parameters
+        </span>{' '}
+        ← <span>run, step {run.step}</span>
         {run.settings && (
           <>
             {' '}

@@ -41,7 +41,7 @@ export const fieldGroups: readonly TrainingFieldGroup[] = [
       whole('sftEpochs', 'Supervised epochs', 'on the winners, first'),
       whole('dpoEpochs', 'DPO epochs', 'paper: 4'),
       number('beta', 'β', 'Tango 2’s; diffusers’ × 2'),
-      number('learningRate', 'Learning rate', 'full: 9.6e-7'),
+      number('learningRate', 'Learning rate', 'whole UNet: 9.6e-7'),
       whole('warmupSteps', 'Warm-up', 'steps'),
       number('weightDecay', 'Weight decay', 'AdamW'),
       number('maxGradNorm', 'Gradient clipping', 'norm'),

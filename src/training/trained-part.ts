@@ -1,0 +1,62 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import type { UNet2DConditionModel, UNetStage } from '../models/unet-2d-condition';
+import type { LoraAdapter } from './lora/lora-adapter';
+import type { TrainableWeight } from './trainable-weight';
+
+/**
+ * What a run trains of a UNet. It belongs to no model: it hangs in one for the time of a function, and the model without
+ * it is the reference of diffusion-DPO.
+ */
+export interface TrainedPart {
+  readonly weights: readonly TrainableWeight[];
+  readonly parameterCount: number;
+  /** Hangs the part into the model until the returned function is called. @throws InvalidInputError for another model */
+  attach(unet: UNet2DConditionModel): () => void;
+  /**
+   * As `attach`, beside what hangs there already: its difference from the base is added, times the strength. The last
+   * one to be hung is the first to be taken out.
+   */
+  stack(unet: UNet2DConditionModel, strength: number): () => void;
+  /** The trained tensors of a stage of the network. */
+  weightsOf(stage: UNetStage): readonly tf.Tensor[];
+  dispose(): void;
+}
+
+/** Runs `body` while the part hangs in the model; the model is as before afterwards. */
+export function withPart<T>(part: TrainedPart, unet: UNet2DConditionModel, body: () => T): T {
+  const detach = part.attach(unet);
+  try {
+    return body();
+  } finally {
+    detach();
+  }
+}
+
+/** Low-rank weights beside a frozen UNet. */
+export class LoraPart implements TrainedPart {
+  constructor(readonly adapter: LoraAdapter) {}
+
+  get weights(): readonly TrainableWeight[] {
+    return this.adapter.weights;
+  }
+
+  get parameterCount(): number {
+    return this.adapter.parameterCount;
+  }
+
+  attach(unet: UNet2DConditionModel): () => void {
+    return this.adapter.attach(unet.linears());
+  }
+
+  stack(unet: UNet2DConditionModel, strength: number): () => void {
+    return this.adapter.stack(unet.linears(), strength);
+  }
+
+  weightsOf({ linears }: UNetStage): readonly tf.Tensor[] {
+    return this.adapter.weightsOf(linears);
+  }
+
+  dispose(): void {
+    this.adapter.dispose();
+  }
+}
