@@ -1,13 +1,21 @@
 import { downloadZip } from 'client-zip';
 import type { StudioEngine } from '../../../engine/protocol';
 import type { TrainHistory, TrainMetrics, TrainRun } from '../../../engine/protocol-training';
+import { tensorboardEvents } from './tensorboard-events';
 
 export interface ExportFile {
   readonly name: string;
   readonly blob: Blob;
 }
 
-export type ExportKind = 'jsonl' | 'csv' | 'peft' | 'diffusers' | 'merged-diffusers' | 'merged-tango';
+export type ExportKind =
+  | 'jsonl'
+  | 'csv'
+  | 'peft'
+  | 'diffusers'
+  | 'merged-diffusers'
+  | 'merged-tango'
+  | 'tensorboard';
 
 export const exportLabels: Readonly<Record<ExportKind, string>> = {
   peft: 'Adapter for PEFT (zip)',
@@ -16,6 +24,7 @@ export const exportLabels: Readonly<Record<ExportKind, string>> = {
   'merged-tango': 'Merged UNet, Tango’s names',
   jsonl: 'metrics.jsonl',
   csv: 'metrics.csv',
+  tensorboard: 'TensorBoard events',
 };
 
 /** What a run can be exported as: one that trained the whole UNet has no adapter. */
@@ -42,6 +51,12 @@ export async function exportRun(
       return { name: `${stem}_metrics.jsonl`, blob: text(metricsJsonl(run, await train.history(run.id))) };
     case 'csv':
       return { name: `${stem}_metrics.csv`, blob: text(metricsCsv(await train.metrics(run.id))) };
+    case 'tensorboard':
+      // TensorBoard reads files with "tfevents" in their name.
+      return {
+        name: `events.out.tfevents.${stem}`,
+        blob: tensorboardEvents(run, await train.history(run.id)),
+      };
     case 'peft': {
       const files = (await train.exportAdapter(run.id)).filter(({ path }) => path.startsWith('adapter_'));
       const entries = files.map(({ path, blob }) => ({ name: path, input: blob }));
