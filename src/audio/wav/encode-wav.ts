@@ -5,6 +5,17 @@ import { WAVE_FORMAT } from './format';
 export type WavSampleFormat = 'pcm16' | 'pcm24' | 'float32';
 
 const BYTES_PER_SAMPLE: Record<WavSampleFormat, number> = { pcm16: 2, pcm24: 3, float32: 4 };
+/** Words that players and editors show: RIFF's LIST of INFO. */
+export interface WavInfo {
+  readonly title?: string;
+  readonly software?: string;
+  readonly comment?: string;
+}
+
+const INFO_IDS = { title: 'INAM', software: 'ISFT', comment: 'ICMT' } as const satisfies Record<
+  keyof WavInfo,
+  string
+>;
 const HEADER_BYTES = 44;
 /** A RIFF length is 32 bits. */
 const MAX_FILE_BYTES = 2 ** 32 - 1;
@@ -19,12 +30,14 @@ const MAX_FILE_BYTES = 2 ** 32 - 1;
  * odd 24-bit files, wrap, or bring a whole media container library with them.
  *
  * @param channels one array of samples for each channel, −1…1, all of one length
+ * @param info written behind the samples, in UTF-8
  * @throws InvalidInputError for no channels, unequal lengths, a NaN, a bad rate, or more than 4 GiB
  */
 export function encodeWav(
   channels: readonly Float32Array[],
   sampleRateHz: number,
   format: WavSampleFormat = 'pcm16',
+  info: WavInfo = {},
 ): Uint8Array<ArrayBuffer> {
   checkSampleRate(sampleRateHz, "A WAV file's sample rate");
   const samples = channels[0]?.length ?? 0;
@@ -36,7 +49,9 @@ export function encodeWav(
   for (const channel of channels) checkFinite(channel, "A WAV file's samples");
   const blockBytes = BYTES_PER_SAMPLE[format] * channels.length;
   const dataBytes = blockBytes * samples;
-  const fileBytes = HEADER_BYTES + dataBytes + (dataBytes % 2);
+  const list = infoChunk(info);
+  const paddedBytes = dataBytes + (dataBytes % 2);
+  const fileBytes = HEADER_BYTES + paddedBytes + list.length;
   if (fileBytes > MAX_FILE_BYTES) {
     throw new InvalidInputError(
       `A WAV file holds at most 4 GiB, but this sound needs ${fileBytes} bytes. Split it, or use fewer bits.`,
@@ -45,7 +60,33 @@ export function encodeWav(
   const view = new DataView(new ArrayBuffer(fileBytes));
   writeHeader(view, { format, channelCount: channels.length, sampleRateHz, blockBytes, dataBytes });
   writeSamples(view, channels, format);
-  return new Uint8Array(view.buffer);
+  const bytes = new Uint8Array(view.buffer);
+  bytes.set(list, HEADER_BYTES + paddedBytes);
+  return bytes;
+}
+
+/** Empty without any word. Each text ends with a zero, and is padded to an even length. */
+function infoChunk(info: WavInfo): Uint8Array {
+  const texts = Object.entries(INFO_IDS).flatMap(([key, id]) => {
+    const text = info[key as keyof WavInfo];
+    return text ? [{ id, bytes: new TextEncoder().encode(`${text.replaceAll('\0', ' ')}\0`) }] : [];
+  });
+  if (texts.length === 0) return new Uint8Array();
+  const padded = (length: number): number => length + (length % 2);
+  const size = texts.reduce((sum, { bytes }) => sum + 8 + padded(bytes.length), 12);
+  const chunk = new Uint8Array(size);
+  const view = new DataView(chunk.buffer);
+  writeAscii(view, 0, 'LIST');
+  view.setUint32(4, size - 8, true);
+  writeAscii(view, 8, 'INFO');
+  let at = 12;
+  for (const { id, bytes } of texts) {
+    writeAscii(view, at, id);
+    view.setUint32(at + 4, bytes.length, true);
+    chunk.set(bytes, at + 8);
+    at += 8 + padded(bytes.length);
+  }
+  return chunk;
 }
 
 function writeHeader(
