@@ -4,6 +4,7 @@ import type { PeerAnswer, PeerRequest, PeerSetup } from './serve-peer';
 const WORKERS = {
   studio: () => new Worker(new URL('./studio.worker.ts', import.meta.url), { type: 'module' }),
   jax: () => new Worker(new URL('./jax.worker.ts', import.meta.url), { type: 'module' }),
+  training: () => new Worker(new URL('../training/step.worker.ts', import.meta.url), { type: 'module' }),
   ort: () => new Worker(new URL('./ort.worker.ts', import.meta.url), { type: 'module' }),
 } as const;
 

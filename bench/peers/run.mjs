@@ -28,7 +28,8 @@ const SLOW_ROUNDS = 2;
 /** Of the output's RMS; sums in another order give 1e-5, ONNX Runtime's WebGPU kernels 3e-4. */
 const LARGEST_ERROR = 1e-2;
 
-async function startServer(name) {
+/** Serves the repository with the kernels' seam filled by them ('ours') or by tfjs ops ('stock'). */
+export async function startServer(name) {
   const { createServer } = await import('vite');
   const plugins = () => (name === 'stock' ? [stockKernelsInstead()] : []);
   const server = await createServer({
@@ -82,13 +83,13 @@ function exportedModel(model) {
 }
 
 /** Of an even number, the mean of the middle two. */
-function median(values) {
+export function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
   return (sorted[Math.floor((sorted.length - 1) / 2)] + sorted[Math.floor(sorted.length / 2)]) / 2;
 }
 
 /** The largest difference, relative to the root mean square of what is expected. */
-function relativeError(values, expected) {
+export function relativeError(values, expected) {
   const rms = Math.sqrt(expected.reduce((sum, value) => sum + value * value, 0) / expected.length);
   return expected.reduce((worst, value, i) => Math.max(worst, Math.abs(value - values[i])), 0) / rms;
 }
