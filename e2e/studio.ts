@@ -5,10 +5,11 @@ export const PROMPT = 'a dog barks and then a telephone rings';
 
 /**
  * A page on which nothing may go wrong unseen: script errors, violations of the content security policy and
- * requests to other origins fail the test that caused them.
+ * requests to other origins than those in `hosts` (this machine's, whatever the port) fail the test that caused them.
  */
-export const test = base.extend<{ studio: Page }>({
-  studio: async ({ page, baseURL }, use) => {
+export const test = base.extend<{ hosts: readonly string[]; studio: Page }>({
+  hosts: [[], { option: true }],
+  studio: async ({ page, baseURL, hosts }, use) => {
     const problems: string[] = [];
     page.on('pageerror', (error) => problems.push(`page error: ${error.message}`));
     page.on('console', (message) => {
@@ -16,7 +17,8 @@ export const test = base.extend<{ studio: Page }>({
     });
     page.on('request', (request) => {
       const url = new URL(request.url());
-      if (url.protocol.startsWith('http') && url.origin !== baseURL) problems.push(`request to ${url.href}`);
+      const own = url.origin === baseURL || hosts.includes(url.hostname);
+      if (url.protocol.startsWith('http') && !own) problems.push(`request to ${url.href}`);
     });
     await page.goto('/');
     await use(page);

@@ -19,10 +19,13 @@ export type ErrorCode =
   | 'storage'
   | 'internal';
 
+/** Names out of files stand in messages, and a hostile file has names of megabytes, which no dialog can show. */
+const MOST_CHARACTERS = 10_000;
+
 export abstract class StudioError extends Error {
   abstract readonly code: ErrorCode;
   constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
+    super(message.length > MOST_CHARACTERS ? `${message.slice(0, MOST_CHARACTERS)}…` : message, options);
     this.name = new.target.name;
   }
 }

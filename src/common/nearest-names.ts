@@ -1,3 +1,5 @@
+import { quoted } from './quoted';
+
 const MOST = 3;
 
 /**
@@ -23,7 +25,7 @@ export function nearestNames(
     .filter(({ score }) => score >= 0.5)
     .sort((a, b) => b.score - a.score)
     .slice(0, MOST)
-    .map(({ candidate }) => `"${candidate}"`);
+    .map(({ candidate }) => quoted(candidate));
 }
 
 function partsOf(name: string): readonly string[] {

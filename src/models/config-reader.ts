@@ -1,5 +1,8 @@
 import { InvalidConfigError } from '../common/errors';
 
+/** More than any size of a model; a file that asks for more would be worked on for hours. */
+const LARGEST = 2 ** 20;
+
 /**
  * Reads a model's config.json field by field. Every complaint is an InvalidConfigError that names the model, the
  * field, the value that came and what is supported, so that a person can tell a broken file from a foreign model.
@@ -33,9 +36,11 @@ export class ConfigReader {
     return this.#fields.get(field) ?? undefined;
   }
 
-  integer(field: string, fallback?: number, minimum = 1): number {
+  integer(field: string, fallback?: number, minimum = 1, maximum = LARGEST): number {
     const value = this.#valueOr(field, fallback);
-    if (!isInteger(value, minimum)) return this.refuse(field, `an integer of at least ${minimum}`);
+    if (!isInteger(value, minimum, maximum)) {
+      return this.refuse(field, `an integer from ${minimum} to ${maximum}`);
+    }
     return value;
   }
 
@@ -75,7 +80,7 @@ export class ConfigReader {
   integers(field: string, fallback?: readonly number[]): readonly number[] {
     const value = this.#valueOr(field, fallback);
     if (!Array.isArray(value) || value.length === 0 || !value.every((entry) => isInteger(entry, 1))) {
-      return this.refuse(field, 'a list of integers of at least 1');
+      return this.refuse(field, `a list of integers from 1 to ${LARGEST}`);
     }
     return value;
   }
@@ -86,7 +91,7 @@ export class ConfigReader {
     if (isInteger(value, 1)) return new Array<number>(levels).fill(value);
     if (Array.isArray(value) && value.length === levels && value.every((entry) => isInteger(entry, 1)))
       return value;
-    return this.refuse(field, `an integer of at least 1, or a list of ${levels} of them`);
+    return this.refuse(field, `an integer from 1 to ${LARGEST}, or a list of ${levels} of them`);
   }
 
   /** One boolean for all `levels` or a list of one for each. */
@@ -138,8 +143,8 @@ export class ConfigReader {
   }
 }
 
-function isInteger(value: unknown, minimum: number): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= minimum;
+function isInteger(value: unknown, minimum: number, maximum = LARGEST): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= minimum && value <= maximum;
 }
 
 function listed(values: readonly (string | number | boolean | null)[]): string {

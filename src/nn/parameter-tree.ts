@@ -2,12 +2,15 @@
  * Parameters are declared while a model is being built and filled by loading, so that building is synchronous and
  * loading can say at once all that does not match. No model knowledge here.
  */
-import { InternalError, StateDictError } from '../common/errors';
+import { InternalError, InvalidConfigError, StateDictError } from '../common/errors';
 import type { StateDict } from '../weights/state-dict';
 import type { ParameterLayout } from './layout';
 import { type LoadOptions, loadParameters } from './load-parameters';
 import { Parameter } from './parameter';
 import { describeMismatches } from './state-dict-mismatch';
+
+/** The largest models have some thousands; a config that asks for a billion layers ends here. */
+const MAX_PARAMETERS = 20_000;
 
 /** A place in the tree: layers declare their parameters here, under the names that PyTorch gives them. */
 export class ParameterScope {
@@ -26,11 +29,16 @@ export class ParameterScope {
    *
    * @param torchShape its shape in the checkpoint
    * @param layout how its axes become ours
-   * @throws InternalError when the name is taken
+   * @throws InternalError when the name is taken, InvalidConfigError when a model has more than can be
    */
   weight(name: string, torchShape: readonly number[], layout: ParameterLayout): Parameter {
     const path = this.pathOf(name);
     if (this.parameters.has(path)) throw new InternalError(`The parameter "${path}" is declared twice.`);
+    if (this.parameters.size >= MAX_PARAMETERS) {
+      throw new InvalidConfigError(
+        `The model's config.json asks for more than ${MAX_PARAMETERS} tensors ("${path}" is one more). Take the file from the model's own folder.`,
+      );
+    }
     const parameter = new Parameter(path, torchShape, layout);
     this.parameters.set(path, parameter);
     return parameter;

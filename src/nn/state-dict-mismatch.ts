@@ -1,5 +1,6 @@
 import { formatShape, shapesEqual } from '../common/assert';
 import { nearestNames } from '../common/nearest-names';
+import { quoted } from '../common/quoted';
 import type { StateDict } from '../weights/state-dict';
 import type { Parameter } from './parameter';
 
@@ -18,28 +19,26 @@ export function describeMismatches(
   const unexpected = stateDict
     .names()
     .filter((name) => !expected.has(name) && !ignoreUnexpected.some((pattern) => pattern.test(name)));
-  const missing: string[] = [];
-  const misshapen: string[] = [];
-  for (const parameter of parameters) {
-    const entry = stateDict.entry(parameter.name);
-    const shape = formatShape(parameter.torchShape);
-    if (!entry) {
-      // The same shape counts as much as a part of the name.
-      const near = nearestNames(parameter.name, unexpected, (candidate) =>
-        shapesEqual(stateDict.entry(candidate)?.shape ?? [], parameter.torchShape) ? 1 : 0,
-      );
-      missing.push(`"${parameter.name}" ${shape}${near.length ? ` (nearest: ${near.join(', ')})` : ''}`);
-    } else if (!shapesEqual(entry.shape, parameter.torchShape)) {
-      misshapen.push(`"${parameter.name}" should be ${shape}, got ${formatShape(entry.shape)}`);
-    }
-  }
+  const shapeOf = (name: string): readonly number[] => stateDict.entry(name)?.shape ?? [];
+  const missing = parameters.filter(({ name }) => !stateDict.entry(name));
+  const misshapen = parameters.filter(
+    ({ name, torchShape }) => stateDict.entry(name) && !shapesEqual(shapeOf(name), torchShape),
+  );
   const sections = [
-    section('missing', missing),
-    section('of another shape', misshapen),
+    section('missing', missing, ({ name, torchShape }) => {
+      // The same shape counts as much as a part of the name.
+      const near = nearestNames(name, unexpected, (candidate) =>
+        shapesEqual(shapeOf(candidate), torchShape) ? 1 : 0,
+      );
+      return `"${name}" ${formatShape(torchShape)}${near.length ? ` (nearest: ${near.join(', ')})` : ''}`;
+    }),
     section(
-      'unexpected',
-      unexpected.map((name) => `"${name}" ${formatShape(stateDict.entry(name)?.shape ?? [])}`),
+      'of another shape',
+      misshapen,
+      ({ name, torchShape }) =>
+        `"${name}" should be ${formatShape(torchShape)}, got ${formatShape(shapeOf(name))}`,
     ),
+    section('unexpected', unexpected, (name) => `${quoted(name)} ${formatShape(shapeOf(name))}`),
   ].filter((text) => text !== null);
   if (sections.length === 0) return null;
   return (
@@ -48,9 +47,10 @@ export function describeMismatches(
   );
 }
 
-function section(title: string, lines: readonly string[]): string | null {
-  if (lines.length === 0) return null;
-  const shown = lines.slice(0, MAX_LINES).join(', ');
-  const rest = lines.length > MAX_LINES ? ` and ${lines.length - MAX_LINES} more` : '';
-  return `${lines.length} ${title}: ${shown}${rest}`;
+/** Words are made for what is shown only: a file may have a hundred thousand names that are nearest to nothing. */
+function section<T>(title: string, items: readonly T[], describe: (item: T) => string): string | null {
+  if (items.length === 0) return null;
+  const shown = items.slice(0, MAX_LINES).map(describe).join(', ');
+  const rest = items.length > MAX_LINES ? ` and ${items.length - MAX_LINES} more` : '';
+  return `${items.length} ${title}: ${shown}${rest}`;
 }

@@ -7,6 +7,8 @@ export type HubFault =
   | { readonly status: number; readonly retryAfter?: string }
   /** The connection ends after so many bytes of the answer. */
   | { readonly cutAfter: number }
+  /** No answer until the other side gives up. */
+  | 'silence'
   | 'web-page'
   | 'ignore-range'
   | 'wrong-range'
@@ -42,6 +44,13 @@ export interface FakeHub {
 }
 
 export const COMMIT = 'c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00';
+
+/** Pages of any origin may ask, and read what a download is checked by, as on Hugging Face. */
+const CORS = {
+  'access-control-allow-origin': '*',
+  'access-control-allow-headers': 'authorization, range',
+  'access-control-expose-headers': 'etag, link, content-range, retry-after',
+};
 
 /**
  * A hub as Hugging Face's is: its API, and addresses that lead to signed ones on another origin, which serve ranges and
@@ -135,6 +144,7 @@ function sendFile(
     refuse(response, fault.status, fault.retryAfter);
     return;
   }
+  if (fault === 'silence') return;
   if (fault === 'web-page') {
     sendPage(response);
     return;
@@ -175,7 +185,11 @@ function refuse(response: ServerResponse, status: number, retryAfter?: string): 
 }
 
 async function listen(answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<Server> {
-  const server = createServer(answer);
+  const server = createServer((request, response) => {
+    for (const [name, value] of Object.entries(CORS)) response.setHeader(name, value);
+    if (request.method === 'OPTIONS') response.writeHead(204).end();
+    else answer(request, response);
+  });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return server;
 }

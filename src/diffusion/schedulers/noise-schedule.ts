@@ -24,7 +24,7 @@ const { fround } = Math;
 
 /** The fields that every scheduler_config.json has, with diffusers' defaults. */
 export function parseNoiseSchedule(reader: ConfigReader): NoiseSchedule {
-  const numTrainTimesteps = reader.integer('num_train_timesteps', 1000, 2);
+  const numTrainTimesteps = reader.integer('num_train_timesteps', 1000, 2, 100_000);
   const trainedBetas = reader.raw('trained_betas');
   if (trainedBetas !== undefined && !isListOfBetas(trainedBetas, numTrainTimesteps)) {
     reader.refuse('trained_betas', `null, or a list of ${numTrainTimesteps} numbers between 0 and 1`);

@@ -27,17 +27,17 @@ export function parseClapFeatureExtractorConfig(json: unknown): ClapFeatureExtra
   reader.only('feature_extractor_type', 'ClapFeatureExtractor');
   reader.only('truncation', 'rand_trunc');
   reader.only('top_db', null);
-  const sampleRateHz = reader.integer('sampling_rate', 48_000);
-  const fftLength = reader.integer('fft_window_size', 1024, 2);
+  const sampleRateHz = reader.integer('sampling_rate', 48_000, 1, 384_000);
+  const fftLength = reader.integer('fft_window_size', 1024, 2, 65_536);
   if (!Number.isInteger(Math.log2(fftLength))) reader.refuse('fft_window_size', 'a power of two');
   return {
     sampleRateHz,
     fftLength,
     hopLengthSamples: reader.integer('hop_length', 480),
-    melBins: reader.integer('feature_size', 64),
+    melBins: reader.integer('feature_size', 64, 1, 1024),
     minFrequencyHz: reader.number('frequency_min', 0),
     maxFrequencyHz: reader.number('frequency_max', 14_000),
-    maxLengthSamples: reader.integer('max_length_s', 10) * sampleRateHz,
+    maxLengthSamples: reader.integer('max_length_s', 10, 1, 60) * sampleRateHz,
     padding: reader.oneOf('padding', ['repeatpad', 'repeat', 'pad'], 'repeatpad'),
   };
 }

@@ -4,6 +4,7 @@
  * Every other opcode and name ends the reading. Format: CPython, Lib/pickletools.py.
  */
 import { WeightsFormatError } from '../../common/errors';
+import { quoted } from '../../common/quoted';
 
 export type PickleValue =
   | null
@@ -44,10 +45,10 @@ export interface PickleTable {
 
 const MARK = Symbol('mark');
 /**
- * Values that a pickle may make. One byte can be an empty list, which takes a hundred: without a bound a small file
- * would fill the memory. A checkpoint of ten thousand tensors makes 300,000.
+ * Values that a pickle may make and keep in its memo. One byte can be an empty list, which takes a hundred: without a
+ * bound a small file would fill the memory. A checkpoint of ten thousand tensors makes 350,000.
  */
-const MAX_VALUES = 2_000_000;
+const MAX_VALUES = 1_000_000;
 const LATIN1_PART = 8192;
 const AGAIN = 'The file is damaged or hostile; use one from a source you trust, or a safetensors file.';
 const text = new TextDecoder('utf-8', { fatal: true });
@@ -180,7 +181,7 @@ class PickleReader {
     const name = `${this.#line()}.${this.#line()}`;
     if (!this.table.allowed.has(name)) {
       throw this.#error(
-        `the pickle asks for "${name}", which weights have no need of and which is never run here`,
+        `the pickle asks for ${quoted(name)}, which weights have no need of and which is never run here`,
       );
     }
     this.#push(new PickleGlobal(name));
@@ -216,7 +217,7 @@ class PickleReader {
       if (typeof key !== 'string' && typeof key !== 'number') {
         throw this.#error('the pickle has a dict key that is neither text nor a number');
       }
-      if (target.items.has(key)) throw this.#error(`the pickle sets "${key}" twice`);
+      if (target.items.has(key)) throw this.#error(`the pickle sets ${quoted(String(key))} twice`);
       target.items.set(key, items[i + 1]!);
     }
   }
@@ -228,6 +229,7 @@ class PickleReader {
   }
 
   #put(index: number): void {
+    this.#count();
     this.#memo.set(index, this.#peek());
   }
 

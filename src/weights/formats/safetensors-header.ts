@@ -1,5 +1,6 @@
 import { formatShape } from '../../common/assert';
 import { WeightsFormatError } from '../../common/errors';
+import { quoted } from '../../common/quoted';
 import { BYTES_PER_ELEMENT, type TensorDtype, type TensorEntry } from '../state-dict';
 import { duplicateJsonKey } from './duplicate-json-key';
 
@@ -27,7 +28,7 @@ export function parseSafetensorsHeader(
   dataLength: number,
   label: string,
 ): SafetensorsHeader {
-  checkNesting(bytes, label);
+  checkStructure(bytes, label);
   const text = decodeUtf8(bytes, label);
   const header = parseJson(text, label);
   if (!isRecord(header)) {
@@ -37,7 +38,9 @@ export function parseSafetensorsHeader(
   }
   const duplicate = duplicateJsonKey(text);
   if (duplicate !== null) {
-    throw new WeightsFormatError(`${label}: expected each name once, got "${duplicate}" twice. ${AGAIN}`);
+    throw new WeightsFormatError(
+      `${label}: expected each name once, got ${quoted(duplicate)} twice. ${AGAIN}`,
+    );
   }
   const tensors = new Map<string, SafetensorsEntry>();
   let metadata: ReadonlyMap<string, string> = new Map();
@@ -52,30 +55,53 @@ export function parseSafetensorsHeader(
 /** {"name": {"shape": []}}: no header is deeper, and a tensor's three brackets come with 50 characters. */
 const MAX_DEPTH = 3;
 const MIN_BYTES_A_BRACKET = 16;
+/** Sizes of a tensor. */
+const MAX_RANK = 16;
+/** dtype, shape, data_offsets, and one more; what `__metadata__` may have beside them. */
+const MAX_FIELDS = 4;
+const MAX_METADATA = 10_000;
 
 /**
- * Refuses brackets of which `JSON.parse` would make many times the file's size in objects, before it does. One pass;
- * in UTF-8 no byte of another character looks like a bracket, a quote or a backslash.
+ * Refuses what `JSON.parse` would make many times the file's size of, before it does: brackets within or beside
+ * brackets, members that are no tensors, sizes without end. One pass; in UTF-8 no byte of another character looks like a
+ * bracket, a quote, a comma or a backslash.
  */
-function checkNesting(bytes: Uint8Array, label: string): void {
+function checkStructure(bytes: Uint8Array, label: string): void {
   let depth = 0;
   let brackets = 0;
-  let quoted = false;
+  let objects = 0;
+  /** Commas between names, between the fields of all objects, and between the sizes of one list. */
+  const commas = [0, 0, 0];
+  let quoting = false;
   for (let i = 0; i < bytes.length; i += 1) {
     const byte = bytes[i];
-    if (quoted) {
+    if (quoting) {
       if (byte === 0x5c) i += 1;
-      else if (byte === 0x22) quoted = false;
-    } else if (byte === 0x22) quoted = true;
+      else if (byte === 0x22) quoting = false;
+      continue;
+    }
+    if (byte === 0x22) quoting = true;
+    else if (byte === 0x2c && depth > 0) commas[depth - 1]! += 1;
     else if (byte === 0x7b || byte === 0x5b) {
       depth += 1;
       brackets += 1;
-      if (depth > MAX_DEPTH || brackets * MIN_BYTES_A_BRACKET > bytes.length + 64) {
-        throw new WeightsFormatError(
-          `${label}: expected a header of names with dtype, shape and data_offsets, got brackets within brackets at byte ${i}. ${AGAIN}`,
-        );
-      }
+      if (depth === 2) objects += 1;
+      commas[2] = 0;
     } else if (byte === 0x7d || byte === 0x5d) depth -= 1;
+    else continue;
+    const [names = 0, fields = 0, sizes = 0] = commas;
+    if (
+      depth > MAX_DEPTH ||
+      brackets * MIN_BYTES_A_BRACKET > bytes.length + 64 ||
+      names > objects + MAX_FIELDS ||
+      fields > objects * MAX_FIELDS + MAX_METADATA ||
+      sizes >= MAX_RANK
+    ) {
+      throw new WeightsFormatError(
+        `${label}: expected a header of names with dtype, shape and data_offsets, got brackets within brackets, or ` +
+          `more fields or sizes than a tensor has, at byte ${i}. ${AGAIN}`,
+      );
+    }
   }
 }
 
@@ -123,7 +149,7 @@ function parseMetadata(value: unknown, label: string): ReadonlyMap<string, strin
 function parseEntry(name: string, value: unknown, label: string): SafetensorsEntry {
   if (!isRecord(value)) {
     throw new WeightsFormatError(
-      `${label}: expected "${name}" to have dtype, shape and data_offsets, got ${excerpt(value)}. ${AGAIN}`,
+      `${label}: expected ${quoted(name)} to have dtype, shape and data_offsets, got ${excerpt(value)}. ${AGAIN}`,
     );
   }
   const dtype = parseDtype(name, value.dtype, label);
@@ -132,13 +158,13 @@ function parseEntry(name: string, value: unknown, label: string): SafetensorsEnt
   const [start, end] = offsets;
   if (offsets.length !== 2 || start === undefined || end === undefined || end < start) {
     throw new WeightsFormatError(
-      `${label}: expected data_offsets [begin, end] with begin <= end for "${name}", got ${formatShape(offsets)}. ${AGAIN}`,
+      `${label}: expected data_offsets [begin, end] with begin <= end for ${quoted(name)}, got ${formatShape(offsets)}. ${AGAIN}`,
     );
   }
   const byteLength = shape.reduce((product, size) => product * size, BYTES_PER_ELEMENT[dtype]);
   if (!Number.isSafeInteger(byteLength) || byteLength !== end - start) {
     throw new WeightsFormatError(
-      `${label}: expected ${byteLength} bytes for "${name}" (${dtype} ${formatShape(shape)}), ` +
+      `${label}: expected ${byteLength} bytes for ${quoted(name)} (${dtype} ${formatShape(shape)}), ` +
         `its data_offsets span ${end - start}. ${AGAIN}`,
     );
   }
@@ -150,7 +176,7 @@ function parseDtype(name: string, value: unknown, label: string): TensorDtype {
   const dtype = dtypes.find((known) => known === value);
   if (!dtype) {
     throw new WeightsFormatError(
-      `${label}: expected the dtype of "${name}" to be one of ${dtypes.join(', ')}, got ${excerpt(value)}. ` +
+      `${label}: expected the dtype of ${quoted(name)} to be one of ${dtypes.join(', ')}, got ${excerpt(value)}. ` +
         'Convert the checkpoint to float16 or float32.',
     );
   }
@@ -162,7 +188,7 @@ function parseSizes(name: string, field: string, value: unknown, label: string):
     Array.isArray(value) && value.every((item: unknown) => Number.isSafeInteger(item) && Number(item) >= 0);
   if (!valid) {
     throw new WeightsFormatError(
-      `${label}: expected ${field} of "${name}" to be whole numbers from 0 to 2^53 - 1, got ${excerpt(value)}. ${AGAIN}`,
+      `${label}: expected ${field} of ${quoted(name)} to be whole numbers from 0 to 2^53 - 1, got ${excerpt(value)}. ${AGAIN}`,
     );
   }
   return value.map(Number);
@@ -179,7 +205,7 @@ function checkCoverage(
     if (tensor.start !== position) {
       const problem = tensor.start < position ? 'overlaps the tensor before it' : 'leaves a gap before it';
       throw new WeightsFormatError(
-        `${label}: expected "${name}" to begin at byte ${position} of the data, it begins at ${tensor.start} ` +
+        `${label}: expected ${quoted(name)} to begin at byte ${position} of the data, it begins at ${tensor.start} ` +
           `and ${problem}. ${AGAIN}`,
       );
     }

@@ -4,11 +4,15 @@
  * by slices of the blob, so a 5 GB file costs its header.
  */
 import { WeightsFormatError } from '../../common/errors';
+import { quoted } from '../../common/quoted';
 import { noSuchTensor, type StateDict, type TensorEntry } from '../state-dict';
 import { parseSafetensorsHeader } from './safetensors-header';
 
-/** safetensors' own limit: a larger header is an attack or damage. */
-const MAX_HEADER_BYTES = 100_000_000;
+/**
+ * 100,000 tensors of long names: a larger header is an attack or damage. safetensors itself allows 100 MB, of which
+ * `JSON.parse` could make a gigabyte of objects.
+ */
+const MAX_HEADER_BYTES = 16 * 2 ** 20;
 const LENGTH_BYTES = 8;
 
 export interface SafetensorsFile extends StateDict {
@@ -38,7 +42,7 @@ export async function openSafetensors(blob: Blob, label: string): Promise<Safete
       const bytes = new Uint8Array(await blob.slice(start, start + tensor.byteLength).arrayBuffer());
       if (bytes.byteLength !== tensor.byteLength) {
         throw new WeightsFormatError(
-          `${label}: expected ${tensor.byteLength} bytes for "${name}", got ${bytes.byteLength}. ` +
+          `${label}: expected ${tensor.byteLength} bytes for ${quoted(name)}, got ${bytes.byteLength}. ` +
             'The file changed while it was read; open it again.',
         );
       }

@@ -4,6 +4,7 @@
  */
 import { elementCount, formatShape } from '../../common/assert';
 import { WeightsFormatError } from '../../common/errors';
+import { quoted } from '../../common/quoted';
 import { releaseBuffer } from '../../common/release-buffer';
 import { BYTES_PER_ELEMENT, noSuchTensor, type StateDict, type TensorDtype } from '../state-dict';
 import { crc32 } from './crc32';
@@ -11,7 +12,9 @@ import { PickleDict, PickleGlobal, PickleOpaque, PickleTuple, type PickleValue, 
 import { checkCrc, openZipDirectory, readZipEntry, type ZipDirectory, type ZipEntry } from './zip-directory';
 
 /** The pickle of a checkpoint of ten thousand tensors has about 2 MB. */
-const MAX_PICKLE_BYTES = 64 * 2 ** 20;
+const MAX_PICKLE_BYTES = 16 * 2 ** 20;
+/** One tuple of a million sizes could be given to every tensor of a small file, and each keeps its own. */
+const MAX_RANK = 16;
 const CRC_PART_BYTES = 16 * 2 ** 20;
 const AGAIN = 'The file is damaged or was not written by torch.save; download it again, or use safetensors.';
 
@@ -73,7 +76,7 @@ export async function openTorchCheckpoint(blob: Blob, label: string): Promise<St
     throw new WeightsFormatError(
       pickleEntry
         ? `${label}: expected a pickle of at most ${MAX_PICKLE_BYTES} bytes, it has ${pickleEntry.size}. ${AGAIN}`
-        : `${label}: expected "data.pkl" in the zip, as torch.save writes it; it has ${[...zip.entries.keys()].slice(0, 5).join(', ') || 'nothing'}. A TorchScript file or another zip is no checkpoint.`,
+        : `${label}: expected "data.pkl" in the zip, as torch.save writes it; it has ${[...zip.entries.keys()].slice(0, 5).map(quoted).join(', ') || 'nothing'}. A TorchScript file or another zip is no checkpoint.`,
     );
   }
   const root = pickleEntry.name.slice(0, -'data.pkl'.length);
@@ -152,11 +155,11 @@ function tableOf(zip: ZipDirectory, root: string, label: string) {
       return fail('expected ("storage", type, key, device, length) as a persistent id');
     }
     const entry = zip.entries.get(`${root}data/${key}`);
-    if (!entry) return fail(`the storage "${key}" is not in the zip`);
+    if (!entry) return fail(`the storage ${quoted(key)} is not in the zip`);
     const bytes = length * BYTES_PER_ELEMENT[dtype];
     if (entry.size !== bytes) {
       return fail(
-        `expected ${bytes} bytes in the storage "${key}" (${length} of ${dtype}), it has ${entry.size}`,
+        `expected ${bytes} bytes in the storage ${quoted(key)} (${length} of ${dtype}), it has ${entry.size}`,
       );
     }
     return new Storage(dtype, entry, length);
@@ -173,7 +176,9 @@ function rebuildTensor(args: readonly PickleValue[], fail: (what: string) => nev
     !isSizes(stride) ||
     shape.items.length !== stride.items.length
   ) {
-    return fail('a tensor should be made of a storage, an offset, sizes and strides that are whole numbers');
+    return fail(
+      `a tensor should be made of a storage, an offset, and up to ${MAX_RANK} sizes and strides that are whole numbers`,
+    );
   }
   const sizes = shape.items.map(Number);
   const strides = stride.items.map(Number);
@@ -194,7 +199,7 @@ function isSize(value: PickleValue | undefined): value is number {
 }
 
 function isSizes(value: PickleValue | undefined): value is PickleTuple {
-  return value instanceof PickleTuple && value.items.every(isSize);
+  return value instanceof PickleTuple && value.items.length <= MAX_RANK && value.items.every(isSize);
 }
 
 function findTensors(tree: PickleValue, label: string): ReadonlyMap<string, Tensor> {
@@ -206,7 +211,13 @@ function findTensors(tree: PickleValue, label: string): ReadonlyMap<string, Tens
       if (nested.size > 0) return nested;
     }
   }
-  const keys = tree instanceof PickleDict ? [...tree.items.keys()].slice(0, 8).join(', ') : 'no dict';
+  const keys =
+    tree instanceof PickleDict
+      ? [...tree.items.keys()]
+          .slice(0, 8)
+          .map((key) => quoted(String(key)))
+          .join(', ')
+      : 'no dict';
   throw new WeightsFormatError(
     `${label}: expected a state dict (names and tensors) at the top or under ${NESTED_KEYS.join(', ')}; the file has ${keys || 'nothing'}. Save model.state_dict().`,
   );

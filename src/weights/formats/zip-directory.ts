@@ -5,6 +5,7 @@
  * Format: PKWARE APPNOTE 6.3.10, sections 4.3 and 4.5.3.
  */
 import { WeightsFormatError } from '../../common/errors';
+import { quoted } from '../../common/quoted';
 import { crc32 } from './crc32';
 
 export interface ZipEntry {
@@ -65,7 +66,7 @@ export async function readZipEntry(zip: ZipDirectory, entry: ZipEntry, label: st
 export function checkCrc(entry: ZipEntry, crc: number, label: string): void {
   if (crc === entry.crc) return;
   throw new WeightsFormatError(
-    `${label}: expected the CRC ${hex(entry.crc)} of "${entry.name}", its bytes have ${hex(crc)}. ${AGAIN}`,
+    `${label}: expected the CRC ${hex(entry.crc)} of ${quoted(entry.name)}, its bytes have ${hex(crc)}. ${AGAIN}`,
   );
 }
 
@@ -126,7 +127,7 @@ function readEntries(view: DataView, count: number, label: string): ReadonlyMap<
     const entry = readEntry(view, at, name, nameLength, extraLength, label);
     if (entries.has(name)) {
       throw new WeightsFormatError(
-        `${label}: expected each zip entry once, got "${name}" twice. Do not use this file: torch never writes it.`,
+        `${label}: expected each zip entry once, got ${quoted(name)} twice. Do not use this file: torch never writes it.`,
       );
     }
     entries.set(name, entry);
@@ -147,7 +148,7 @@ function readEntry(
   const method = view.getUint16(at + 10, true);
   if (method !== 0 || (flags & 1) !== 0) {
     throw new WeightsFormatError(
-      `${label}: expected stored entries, "${name}" is ${method !== 0 ? `compressed (method ${method})` : 'encrypted'}. ` +
+      `${label}: expected stored entries, ${quoted(name)} is ${method !== 0 ? `compressed (method ${method})` : 'encrypted'}. ` +
         'torch.save never compresses; load the file in Python and save it again as safetensors.',
     );
   }
@@ -158,14 +159,14 @@ function readEntry(
     if (value !== 0xffffffff) return value;
     const next = wide.shift();
     if (next !== undefined) return next;
-    throw new WeightsFormatError(`${label}: "${name}" lacks its zip64 sizes. ${AGAIN}`);
+    throw new WeightsFormatError(`${label}: ${quoted(name)} lacks its zip64 sizes. ${AGAIN}`);
   };
   const size = field(24);
   const compressedSize = field(20);
   const headerStart = field(42);
   if (size !== compressedSize) {
     throw new WeightsFormatError(
-      `${label}: "${name}" is stored, but says ${compressedSize} bytes for ${size}. ${AGAIN}`,
+      `${label}: ${quoted(name)} is stored, but says ${compressedSize} bytes for ${size}. ${AGAIN}`,
     );
   }
   return { name, size, crc: view.getUint32(at + 16, true), headerStart };
@@ -202,7 +203,7 @@ function placed(
       const limit = limits.get(name) ?? directoryStart;
       if (entry.headerStart + LOCAL_BYTES + entry.size <= limit) return [name, { ...entry, limit }];
       throw new WeightsFormatError(
-        `${label}: expected "${name}" to end before byte ${limit}, it has ${entry.size} bytes from ${entry.headerStart} and overlaps what follows. ${AGAIN}`,
+        `${label}: expected ${quoted(name)} to end before byte ${limit}, it has ${entry.size} bytes from ${entry.headerStart} and overlaps what follows. ${AGAIN}`,
       );
     }),
   );
@@ -221,7 +222,7 @@ async function contentOf(blob: Blob, entry: ZipEntry, label: string): Promise<Bl
     if (stored && localName === name && start + size <= limit) return blob.slice(start, start + size);
   }
   throw new WeightsFormatError(
-    `${label}: the content of "${name}" is not where, or not what, the zip directory says. ${AGAIN}`,
+    `${label}: the content of ${quoted(name)} is not where, or not what, the zip directory says. ${AGAIN}`,
   );
 }
 

@@ -1,0 +1,220 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import type { Page } from '@playwright/test';
+import { COMMIT, type FakeHub, startFakeHub } from '../src/testing/fake-hub';
+import { storedZip } from '../src/testing/stored-zip';
+import { openSafetensors } from '../src/weights/formats/safetensors';
+import { openZipDirectory, readZipEntry } from '../src/weights/formats/zip-directory';
+import { expect, PROMPT, quickSettings, test, untilReady, wavLevel } from './studio';
+
+const FOLDER = new URL('../src/testing/fixtures/tango-released/', import.meta.url);
+const TOKENIZER = new URL('../src/text/fixtures/byte-level-bpe-tokenizer.json', import.meta.url);
+/** The studio asks for a file in ranges of so many bytes. */
+const CHUNK_BYTES = 16 * 2 ** 20;
+const MAIN = 'pytorch_model_main.bin';
+const REPO = 'declare-lab/tango2';
+
+/** What declare-lab publishes, of a tiny model, and FLAN-T5's tokenizer beside it. */
+function publishedFiles(): Map<string, Buffer> {
+  const names = readdirSync(FOLDER).filter((name) => /\.bin$|_config\.json$/.test(name));
+  const files = new Map(names.map((name) => [name, readFileSync(new URL(name, FOLDER))]));
+  return files.set('tokenizer.json', readFileSync(TOKENIZER));
+}
+
+const openModels = (page: Page) =>
+  page.getByRole('navigation', { name: 'Panels' }).getByRole('link', { name: 'Models' }).click();
+
+/** The row of an installed model, or of a download. */
+const row = (page: Page, name: string) => page.getByRole('listitem').filter({ hasText: name }).first();
+
+function chooseFiles(page: Page, files: ReadonlyMap<string, Buffer>): Promise<void> {
+  const payloads = [...files].map(([name, buffer]) => ({
+    name,
+    buffer,
+    mimeType: 'application/octet-stream',
+  }));
+  return page.getByLabel('Model files').setInputFiles(payloads);
+}
+
+/** A sound is made with the model in use, as a person does it, and is one. */
+async function hearSomething(page: Page): Promise<void> {
+  await page.getByRole('navigation', { name: 'Panels' }).getByRole('link', { name: 'Generate' }).click();
+  await page.getByRole('textbox', { name: 'Prompt', exact: true }).fill(PROMPT);
+  await quickSettings(page, { steps: 3, seconds: 1 });
+  await page.getByRole('button', { name: /^Generate/ }).click();
+  const take = page.getByRole('region', { name: /^Take, seed/ }).first();
+  await expect(take).toBeVisible();
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    take
+      .getByRole('button', { name: /Download/ })
+      .first()
+      .click(),
+  ]);
+  expect(wavLevel(readFileSync(await download.path()))).toBeGreaterThan(1e-4);
+}
+
+test('Tango’s three .bin files are chosen, kept, heard, checked and removed', async ({ studio: page }) => {
+  const files = publishedFiles();
+  expect([...files.keys()].filter((name) => name.endsWith('.bin'))).toHaveLength(3);
+  await untilReady(page);
+  await openModels(page);
+
+  const incomplete = new Map(files);
+  incomplete.delete('vae_config.json');
+  await chooseFiles(page, incomplete);
+  await expect(page.getByText(/vae_config\.json is not among them/)).toBeVisible();
+  expect(await page.evaluate(async () => (await window.studio.models.list()).length)).toBe(1);
+
+  await chooseFiles(page, files);
+  const imported = row(page, 'Imported model');
+  await expect(imported).toContainText('In use');
+  await expect(imported).toContainText(/parameters, .* MB, 32-bit/);
+  await expect(imported).toContainText(/Text encoder .* UNet .* VAE .* Vocoder/);
+  const { id, components } = (await page.evaluate(async () => (await window.studio.info()).model))!;
+  expect(components.map(({ className }) => className)).toEqual([
+    'T5EncoderModel',
+    'UNet2DConditionModel',
+    'AutoencoderKL',
+    'SpeechT5HifiGan',
+  ]);
+  await hearSomething(page);
+  expect(await differenceFromPyTorch(page)).toBeLessThan(1e-3);
+
+  await page.reload();
+  await untilReady(page);
+  await expect.poll(() => page.evaluate(async () => (await window.studio.info()).model?.id)).toBe(id);
+  await openModels(page);
+  await imported.getByRole('button', { name: /^Check/ }).click();
+  await expect(imported).toContainText('every byte is as it was kept');
+  await imported.getByRole('button', { name: /^Remove/ }).click();
+  await page.getByRole('alertdialog').getByRole('button', { name: 'Remove' }).click();
+  await expect(page.getByRole('listitem').filter({ hasText: 'Imported model' })).toHaveCount(0);
+  expect(await keptKeys(page)).toEqual([]);
+});
+
+/** The waveform's error beside upstream's own code (tools/fixtures/tango_released.py), relative to its RMS. */
+async function differenceFromPyTorch(page: Page): Promise<number> {
+  const bytes = readFileSync(new URL('reference.safetensors', FOLDER));
+  const reference = await openSafetensors(new Blob([new Uint8Array(bytes)]), 'reference');
+  const raw = (await reference.read('waveform')).bytes.slice();
+  const expected = new Float32Array(raw.buffer);
+  const request = {
+    prompt: reference.metadata.get('prompt')!,
+    ...(JSON.parse(reference.metadata.get('request')!) as object),
+  };
+  const came = await page.evaluate(async (given) => {
+    const [sound] = await window.studio.generate({ ...given, returnStages: true });
+    return [...sound!.stages!.waveform.data];
+  }, request);
+  expect(came).toHaveLength(expected.length);
+  const square = (sum: number, value: number): number => sum + value ** 2;
+  const error = came.map((value, i) => value - expected[i]!).reduce(square, 0);
+  return Math.sqrt(error / expected.reduce(square, 0));
+}
+
+/** Keys that the models' storage holds. */
+function keptKeys(page: Page): Promise<unknown[]> {
+  return page.evaluate(
+    () =>
+      new Promise<unknown[]>((resolve, reject) => {
+        const opening = indexedDB.open('tango-studio-models');
+        opening.onerror = () => reject(opening.error);
+        opening.onsuccess = () => {
+          const keys = opening.result.transaction('values').objectStore('values').getAllKeys();
+          keys.onsuccess = () => resolve(keys.result);
+          keys.onerror = () => reject(keys.error);
+        };
+      }),
+  );
+}
+
+/** The same checkpoint with an entry beside its tensors that makes it as many bytes larger. */
+async function padded(checkpoint: Buffer, bytes: number): Promise<Uint8Array> {
+  const zip = await openZipDirectory(new Blob([new Uint8Array(checkpoint)]), MAIN);
+  const entries = [...zip.entries.values()];
+  const read = await Promise.all(
+    entries.map(async (entry) => [entry.name, await readZipEntry(zip, entry, MAIN)] as const),
+  );
+  const root = entries[0]!.name.split('/')[0];
+  const padding = [`${root}/padding`, new Uint8Array(bytes).fill(7)] as const;
+  return new Uint8Array(await storedZip([...read, padding]).arrayBuffer());
+}
+
+test.describe('from a hub', () => {
+  test.use({ hosts: ['127.0.0.1'] });
+  let hub: FakeHub;
+
+  test.beforeAll(async () => {
+    const files = new Map<string, Uint8Array>(publishedFiles());
+    const tokenizer = new Map([['tokenizer.json', files.get('tokenizer.json')!]]);
+    files.delete('tokenizer.json');
+    files.set(MAIN, await padded(Buffer.from(files.get(MAIN)!), 2 * CHUNK_BYTES));
+    hub = await startFakeHub(
+      new Map([
+        [REPO, { license: 'cc-by-nc-sa-4.0', files }],
+        ['google/flan-t5-large', { license: 'apache-2.0', files: tokenizer }],
+      ]),
+    );
+  });
+  test.afterAll(() => hub.close());
+
+  const rangesOfMain = () =>
+    hub.requests
+      .filter(({ host, path }) => host === 'files' && path.startsWith(`/${MAIN}`))
+      .map(({ range }) => range);
+
+  test('a download says what it costs, is cut off by a reload, and goes on where it was', async ({
+    studio: page,
+    context,
+  }) => {
+    await untilReady(page);
+    await openModels(page);
+    await page.getByLabel('Another repository').fill(REPO);
+    await page.getByText('Revision, another hub, access token').click();
+    await page.getByLabel('Hub', { exact: true }).fill(hub.url);
+    await page.locator('form').getByRole('button', { name: 'What it costs' }).click();
+    const asked = page.getByRole('list', { name: 'Downloads' }).getByRole('listitem');
+    await expect(asked).toContainText('not downloaded');
+    await expect(asked).toContainText(/34\.\d MB to download/);
+    await expect(asked).toContainText('licence cc-by-nc-sa-4.0');
+    await expect(asked).toContainText(`commit ${COMMIT.slice(0, 7)}`);
+    await expect(asked).toContainText(/tokenizer\.json.* from google\/flan-t5-large \(apache-2\.0\)/);
+    expect(hub.requests.filter(({ host }) => host === 'files')).toEqual([]);
+
+    hub.fault = (path, count) => (path === MAIN && count > 0 ? 'silence' : undefined);
+    await asked.getByRole('button', { name: 'Download' }).click();
+    const loaded = () => page.evaluate(async () => (await window.studio.models.downloads())[0]?.loadedBytes);
+    await expect.poll(loaded).toBeGreaterThanOrEqual(CHUNK_BYTES);
+
+    // Another tab is told who downloads, and keeps its hands off.
+    const other = await context.newPage();
+    await other.goto('/');
+    const refusal = await other.evaluate(
+      ([repo, hubUrl]) =>
+        window.studio.models.download({ repo, hubUrl }).then(
+          () => 'it was downloaded',
+          (error: { code: string; message: string }) => `${error.code}: ${error.message}`,
+        ),
+      [REPO, hub.url] as const,
+    );
+    expect(refusal).toMatch(/^invalid-input: Another tab .* is downloading this model/);
+    await other.close();
+
+    await page.reload();
+    await untilReady(page);
+    hub.reset();
+    await openModels(page);
+    await expect(asked).toContainText('partial');
+    await expect(asked).toContainText(/1\d\.\d MB of 34\.\d MB are here/);
+    await asked.getByRole('button', { name: 'Resume' }).click();
+    const kept = page.getByRole('listitem').filter({ hasText: 'downloaded from 127.0.0.1' });
+    await expect(kept).toContainText('licence cc-by-nc-sa-4.0');
+    expect(rangesOfMain()).not.toContain(`bytes=0-${CHUNK_BYTES - 1}`);
+    expect(rangesOfMain()).toContain(`bytes=${CHUNK_BYTES}-${2 * CHUNK_BYTES - 1}`);
+    expect(await page.evaluate(() => window.studio.models.downloads())).toEqual([]);
+
+    await kept.getByRole('button', { name: 'Use' }).click();
+    await expect(kept).toContainText('In use');
+    await hearSomething(page);
+  });
+});
