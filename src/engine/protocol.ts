@@ -9,7 +9,7 @@ import type { ClapApi } from './protocol-clap';
 import type { HubOrigin, HubPlan, HubSource, ModelCheck, StorageReport } from './protocol-hub';
 import type { JobOptions, ModelFile } from './protocol-jobs';
 import type { PreferencesApi } from './protocol-preferences';
-import type { TrainApi } from './protocol-training';
+import type { TrainApi, TrainRun } from './protocol-training';
 
 export type { HubOrigin, HubPlan, HubSource, ModelCheck, StorageReport } from './protocol-hub';
 export type { JobOptions, ModelFile } from './protocol-jobs';
@@ -187,6 +187,8 @@ export interface ModelsApi {
   /** Checks every file, then keeps the model in IndexedDB; nothing is kept when anything is wrong. */
   importFiles(files: readonly ModelFile[], options?: JobOptions<LoadProgress>): Promise<ModelSummary>;
   /** Loads the model and makes it the one in use. */
+  load(id: string, options?: JobOptions<LoadProgress>): Promise<ModelSummary>;
+  /** The older name of `load`. */
   use(id: string, options?: JobOptions<LoadProgress>): Promise<ModelSummary>;
   /** Frees the model's memory; the next job loads it again. */
   unload(): Promise<void>;
@@ -205,6 +207,11 @@ export interface ModelsApi {
   /** Downloads that were begun and are no models yet. */
   downloads(): Promise<readonly HubPlan[]>;
   storage(): Promise<StorageReport>;
+  /**
+   * What can hang in the model (default: the one in use): imported LoRAs, and runs that have a checkpoint. `generate`
+   * takes their ids in `adapters`, each with a strength of 0 to 2, and does not load the model again for them.
+   */
+  adapters(modelId?: string): Promise<readonly TrainRun[]>;
 }
 
 export interface EncodedText {

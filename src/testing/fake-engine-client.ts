@@ -115,6 +115,14 @@ export function createFakeEngineClient(options: FakeEngineOptions = {}): FakeEng
     }
   }
 
+  async function loadAndUse(id: string, job?: JobOptions<LoadProgress>): Promise<ModelSummary> {
+    const model = models.find((one) => one.id === id);
+    if (!model) throw new ModelNotFoundError(`There is no model "${id}" here. Import it again.`);
+    await loadModel(model, model.name, job);
+    current = model;
+    return model;
+  }
+
   async function generate(
     request: GenerateRequest,
     { onProgress, signal }: JobOptions<GenerateProgress> = {},
@@ -206,13 +214,12 @@ export function createFakeEngineClient(options: FakeEngineOptions = {}): FakeEng
     dispose: () => listeners.clear(),
     models: {
       list: async () => models,
-      use: async (id, job) => {
-        const model = models.find((one) => one.id === id);
-        if (!model) throw new ModelNotFoundError(`There is no model "${id}" here. Import it again.`);
-        await loadModel(model, model.name, job);
-        current = model;
-        return model;
-      },
+      load: loadAndUse,
+      use: loadAndUse,
+      adapters: async (modelId = current?.id ?? fakeModel.id) =>
+        (await train.runs()).filter(
+          (run) => run.modelId === modelId && (run.step > 0 || run.state === 'imported'),
+        ),
       importFiles: async (files, job) => {
         const model: ModelSummary = {
           ...fakeModel,

@@ -39,7 +39,9 @@ function engineOf(options: EngineStartOptions): StudioEngine {
       list: unused,
       importFiles: unused,
       remove: unused,
-      use: async (id) => ({ id }) as ModelSummary,
+      load: async (id) => ({ id }) as ModelSummary,
+      use: unused,
+      adapters: unused,
       ...{
         unload: unused,
         verify: unused,
@@ -138,7 +140,7 @@ function until(client: EngineClient, state: EngineStatus['state']): Promise<Engi
 describe('a client whose GPU is lost', () => {
   it('starts a new worker on the same backend with the same model, and rejects the job that ran', async () => {
     const client = startClient();
-    await client.models.use('tiny-1');
+    await client.models.load('tiny-1');
     const job = client.generate({ prompt: 'a dog barks' });
     await client.info();
     started[0]!.emit(LOST);

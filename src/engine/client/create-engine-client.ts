@@ -1,5 +1,12 @@
 import { DeviceLostError, JobCancelledError, type StudioError, WorkerDiedError } from '../../common/errors';
-import type { BackendChoice, EngineStatus, ModelFile } from '../protocol';
+import type {
+  BackendChoice,
+  EngineStatus,
+  JobOptions,
+  LoadProgress,
+  ModelFile,
+  ModelSummary,
+} from '../protocol';
 import { type EngineMethod, type EngineMethods, engineFrom, type Invoke } from '../rpc/methods';
 import { asStudioError } from '../rpc/wire-error';
 import type { EngineClient, EngineClientOptions } from './engine-client';
@@ -100,6 +107,14 @@ export function createEngineClient(options: EngineClientOptions = {}): EngineCli
   };
 
   const engine = engineFrom(invoke);
+
+  /** A worker that is started anew has to know the model that was in use. */
+  async function load(id: string, jobOptions?: JobOptions<LoadProgress>): Promise<ModelSummary> {
+    const summary = await engine.models.load(id, jobOptions);
+    modelId = summary.id;
+    return summary;
+  }
+
   start({ state: 'starting' });
 
   return {
@@ -107,11 +122,8 @@ export function createEngineClient(options: EngineClientOptions = {}): EngineCli
     models: {
       ...engine.models,
       importFiles: (files, jobOptions) => engine.models.importFiles(files.map(toModelFile), jobOptions),
-      async use(id, jobOptions) {
-        const summary = await engine.models.use(id, jobOptions);
-        modelId = summary.id;
-        return summary;
-      },
+      load,
+      use: load,
     },
     preferences: {
       ...engine.preferences,

@@ -40,7 +40,7 @@ function pickedFiles(): File[] {
 
 async function useTiny(client: EngineClient): Promise<ModelSummary> {
   const model = await client.models.importFiles(pickedFiles());
-  return client.models.use(model.id);
+  return client.models.load(model.id);
 }
 
 function statusesOf(client: EngineClient): EngineStatus['state'][] {
@@ -161,7 +161,7 @@ describe('a client', () => {
       code: 'invalid-input',
       name: 'InvalidInputError',
     });
-    await expect(client.models.use('tango-9')).rejects.toMatchObject({ code: 'model-not-found' });
+    await expect(client.models.load('tango-9')).rejects.toMatchObject({ code: 'model-not-found' });
     expect(await client.setBackend('webgpu')).toMatchObject({ backend: 'webgpu', model: { id: model.id } });
 
     // Another client of the same browser finds the model, and removes it.

@@ -137,6 +137,8 @@ export class EngineHost implements StudioEngine {
         unload: (id = this.#loaded?.summary.id) => {
           if (id !== undefined && this.#loaded?.summary.id === id) this.#unload();
         },
+        runs: () => this.#trainer.runs(),
+        modelId: () => this.#modelId,
         forget: (id) => {
           if (this.#modelId === id) this.#modelId = BUNDLED_MODEL_ID;
         },

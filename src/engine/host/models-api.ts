@@ -2,6 +2,7 @@ import { InvalidInputError, ModelNotFoundError } from '../../common/errors';
 import type { ModelFolder } from '../../weights';
 import type { HubPlan, JobOptions, LoadProgress, ModelFile, ModelSummary, ModelsApi } from '../protocol';
 import { BUNDLED_MODEL_ID } from '../protocol-limits';
+import type { TrainRun } from '../protocol-training';
 import type { HubDownloads } from './hub-downloads';
 import type { ModelLibrary } from './model-library';
 
@@ -14,6 +15,10 @@ export interface ModelsEngine {
   check(folder: ModelFolder, options: JobOptions<LoadProgress>): Promise<void>;
   /** Frees the loaded model, if `id` is left out or its id; inside a job. */
   unload(id?: string): void;
+  /** Every run and imported adapter, of whatever model. */
+  runs(): Promise<readonly TrainRun[]>;
+  /** Id of the model that requests mean when they name none. */
+  modelId(): string;
   /** A model that is in use no more. */
   forget(id: string): void;
 }
@@ -31,10 +36,14 @@ export function modelsApi(engine: ModelsEngine, library: ModelLibrary, downloads
     });
   }
 
+  const load: ModelsApi['load'] = (id, options = {}) =>
+    engine.job(options.signal, (signal) => engine.use(id, { ...options, signal }));
+
   return {
     list: () => library.list(),
     importFiles: (files, options = {}) => importFiles(files, options),
-    use: (id, options = {}) => engine.job(options.signal, (signal) => engine.use(id, { ...options, signal })),
+    load,
+    use: load,
     unload: () => engine.job(undefined, async () => engine.unload()),
     async remove(id) {
       if (await downloads.remove(id)) return;
@@ -72,6 +81,10 @@ export function modelsApi(engine: ModelsEngine, library: ModelLibrary, downloads
         quotaBytes: quota ?? null,
         unreadable: await library.unreadable(),
       };
+    },
+    async adapters(modelId = engine.modelId()) {
+      const runs = await engine.runs();
+      return runs.filter((run) => run.modelId === modelId && (run.step > 0 || run.state === 'imported'));
     },
   };
 }

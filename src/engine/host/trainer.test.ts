@@ -1,6 +1,7 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { JobCancelledError, StorageError } from '../../common/errors';
 import { TorchGenerator } from '../../common/random';
+import { TangoPipeline } from '../../diffusion/pipelines/tango-pipeline';
 import { expectClose, tinyTango } from '../../testing';
 import type { TrainMetrics, TrainProgress, TrainRequest, TrainRun } from '../protocol-training';
 import { EngineHost } from './engine-host';
@@ -178,6 +179,10 @@ describe('Training in the engine', () => {
     const files = await host.train.exportAdapter(run.id);
     const imported = await host.train.importAdapter(files);
     expect(imported).toMatchObject({ state: 'imported', parameterCount: run.parameterCount });
+    const offered = await host.models.adapters();
+    expect(offered.map(({ id }) => id).toSorted()).toEqual([run.id, imported.id].toSorted());
+    expect(await host.models.adapters('another-model')).toEqual([]);
+    const load = vi.spyOn(TangoPipeline, 'load');
     const [again] = await host.generate({ ...SOUND, adapters: [{ id: imported.id, strength: 1 }] });
     expect(again!.audio).toEqual(tuned!.audio);
     const at = async (...strengths: number[]) => {
@@ -190,6 +195,9 @@ describe('Training in the engine', () => {
     const halves = await at(0.5, 0.5);
     const shape = [halves.length];
     await expectClose({ data: halves, shape }, { data: tuned!.audio, shape }, { relativeToRms: 1e-3 });
+    // Switched over and over, on the model that was there from the start.
+    expect(load).not.toHaveBeenCalled();
+    load.mockRestore();
     await expect(at(2.1)).rejects.toThrow(/strength of adapter.*from 0 to 2/);
     const twice = [run.id, run.id].map((id) => ({ id, strength: 1 }));
     await expect(host.generate({ ...SOUND, adapters: twice })).rejects.toThrow(/twice/);

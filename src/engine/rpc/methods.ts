@@ -63,7 +63,7 @@ export interface EngineMethods {
   setBackend: Method<[BackendChoice], EngineInfo>;
   'models.list': Method<[], readonly ModelSummary[]>;
   'models.importFiles': Method<[readonly ModelFile[]], ModelSummary, LoadProgress>;
-  'models.use': Method<[string], ModelSummary, LoadProgress>;
+  'models.load': Method<[string], ModelSummary, LoadProgress>;
   'models.unload': Method<[], void>;
   'models.remove': Method<[string], void>;
   'models.verify': Method<[string], ModelCheck, LoadProgress>;
@@ -71,6 +71,7 @@ export interface EngineMethods {
   'models.download': Method<[HubSource], ModelSummary, LoadProgress>;
   'models.downloads': Method<[], readonly HubPlan[]>;
   'models.storage': Method<[], StorageReport>;
+  'models.adapters': Method<[string | undefined], readonly TrainRun[]>;
   generate: Method<[GenerateRequest], readonly Sound[], GenerateProgress>;
   'stages.encodeText': StageMethod<'encodeText'>;
   'stages.predict': StageMethod<'predict'>;
@@ -138,7 +139,7 @@ export function handlersOf(engine: StudioEngine): EngineHandlers {
     setBackend: ([choice]) => engine.setBackend(choice),
     'models.list': () => models.list(),
     'models.importFiles': ([files], options) => models.importFiles(files, options),
-    'models.use': ([id], options) => models.use(id, options),
+    'models.load': ([id], options) => models.load(id, options),
     'models.unload': () => models.unload(),
     'models.remove': ([id]) => models.remove(id),
     'models.verify': ([id], options) => models.verify(id, options),
@@ -146,6 +147,7 @@ export function handlersOf(engine: StudioEngine): EngineHandlers {
     'models.download': ([source], options) => models.download(source, options),
     'models.downloads': () => models.downloads(),
     'models.storage': () => models.storage(),
+    'models.adapters': ([modelId]) => models.adapters(modelId),
     generate: ([request], options) => engine.generate(request, options),
     'stages.encodeText': ([prompts]) => stages.encodeText(prompts),
     'stages.predict': ([input]) => stages.predict(input),
@@ -209,7 +211,8 @@ export function engineFrom(invoke: Invoke): StudioEngine {
     models: {
       list: () => invoke('models.list', []),
       importFiles: (files, options) => invoke('models.importFiles', [files], options),
-      use: (id, options) => invoke('models.use', [id], options),
+      load: (id, options) => invoke('models.load', [id], options),
+      use: (id, options) => invoke('models.load', [id], options),
       unload: () => invoke('models.unload', []),
       remove: (id) => invoke('models.remove', [id]),
       verify: (id, options) => invoke('models.verify', [id], options),
@@ -217,6 +220,7 @@ export function engineFrom(invoke: Invoke): StudioEngine {
       download: (source, options) => invoke('models.download', [source], options),
       downloads: () => invoke('models.downloads', []),
       storage: () => invoke('models.storage', []),
+      adapters: (modelId) => invoke('models.adapters', [modelId]),
     },
     generate: (request, options) => invoke('generate', [request], options),
     stages: {

@@ -20,7 +20,15 @@ const noEngine: StudioEngine = {
   info: notCalled,
   setBackend: notCalled,
   models: {
-    ...{ list: notCalled, importFiles: notCalled, use: notCalled, unload: notCalled, remove: notCalled },
+    ...{
+      list: notCalled,
+      importFiles: notCalled,
+      load: notCalled,
+      use: notCalled,
+      adapters: notCalled,
+      unload: notCalled,
+      remove: notCalled,
+    },
     ...{
       verify: notCalled,
       inspect: notCalled,

@@ -1,9 +1,11 @@
 import { createStore } from 'zustand/vanilla';
 import type { Sound, StudioEngine } from '../../engine/protocol';
-import type { ClapScore } from '../../engine/protocol-clap';
+import type { ClapModelSummary, ClapScore } from '../../engine/protocol-clap';
 import { type Failure, toFailure } from './failure';
 
 export interface ClapState {
+  /** The CLAP models there are; null until they have been asked for. */
+  readonly models: readonly ClapModelSummary[] | null;
   /** Scores of each sound, by its id, in the order of the models. */
   readonly scores: Readonly<Record<string, readonly ClapScore[]>>;
   /** Sounds that wait for their scores. */
@@ -15,15 +17,36 @@ export interface ClapState {
   setSortBy(modelId: string | null): void;
   /** Asks every CLAP how well the sound fits its prompt; resolves when the answer is kept, or the failure. */
   score(sound: Sound): Promise<void>;
+  /** Reads the list of models again. */
+  refresh(): Promise<void>;
+  /** Forgets an imported model. */
+  remove(id: string): Promise<void>;
 }
 
 /** What CLAP says of the takes: asked for each take as soon as it is made, beside the making of the next. */
 export function createClapStore(engine: Pick<StudioEngine, 'clap'>) {
   return createStore<ClapState>()((set, get) => ({
+    models: null,
     scores: {},
     waiting: [],
     failure: null,
     sortBy: null,
+    refresh: async () => {
+      try {
+        set({ models: await engine.clap.models() });
+      } catch (error) {
+        set({ failure: toFailure(error) });
+      }
+    },
+    remove: async (id) => {
+      try {
+        await engine.clap.remove(id);
+        set({ failure: null });
+      } catch (error) {
+        set({ failure: toFailure(error) });
+      }
+      await get().refresh();
+    },
     setSortBy: (sortBy) => set({ sortBy }),
     score: async ({ id, audio, sampleRateHz, parameters: { prompt } }) => {
       if (get().scores[id] || get().waiting.includes(id)) return;

@@ -2,8 +2,10 @@ import { expect, test, vi } from 'vitest';
 import { ModelNotFoundError, StateDictError, WorkerDiedError } from '../../common/errors';
 import type { ModelFile } from '../../engine/protocol';
 import type { TrainRun } from '../../engine/protocol-training';
+import { fakeClapModels } from '../../testing/fake-clap';
 import { createFakeEngineClient, fakeModel } from '../../testing/fake-engine-client';
 import { isAdapter } from './is-adapter';
+import { isClap } from './is-clap';
 import { createModelStore } from './model-store';
 
 const files: readonly ModelFile[] = [{ path: 'tiny/model_index.json', blob: new Blob(['{}']) }];
@@ -12,11 +14,14 @@ function setUp(lastModelId: string | null = null) {
   const engine = createFakeEngineClient();
   const onUsed = vi.fn();
   const onAdapter = vi.fn();
+  const onClap = vi.fn();
+  const options = { lastModelId: () => lastModelId, onUsed, onAdapter, onClap };
   return {
     engine,
     onUsed,
     onAdapter,
-    store: createModelStore(engine, { lastModelId: () => lastModelId, onUsed, onAdapter }),
+    onClap,
+    store: createModelStore(engine, options),
   };
 }
 
@@ -46,7 +51,7 @@ test('opening takes the model of the last visit, or the first when that is gone'
 
 test('a model that is loaded already stays', async () => {
   const { store, engine } = setUp();
-  const use = vi.spyOn(engine.models, 'use');
+  const use = vi.spyOn(engine.models, 'load');
   await store.getState().open(fakeModel);
   expect(store.getState().current).toBe(fakeModel);
   expect(use).not.toHaveBeenCalled();
@@ -101,7 +106,7 @@ test('an engine that ends while the list or a model is read is no failure of the
   vi.spyOn(engine.models, 'list').mockRejectedValueOnce(new WorkerDiedError('the engine stopped'));
   await store.getState().open(null);
   expect(store.getState()).toMatchObject({ failure: null, job: null });
-  vi.spyOn(engine.models, 'use').mockRejectedValueOnce(new WorkerDiedError('the engine stopped'));
+  vi.spyOn(engine.models, 'load').mockRejectedValueOnce(new WorkerDiedError('the engine stopped'));
   await store.getState().use(fakeModel.id);
   expect(store.getState()).toMatchObject({ failure: null, job: null });
 });
@@ -109,7 +114,7 @@ test('an engine that ends while the list or a model is read is no failure of the
 test('a failure to load is forgotten once the engine is back with the model', async () => {
   const { store, engine } = setUp();
   await store.getState().open(null);
-  vi.spyOn(engine.models, 'use').mockRejectedValueOnce(new ModelNotFoundError('gone'));
+  vi.spyOn(engine.models, 'load').mockRejectedValueOnce(new ModelNotFoundError('gone'));
   await store.getState().use('gone');
   expect(store.getState().failure?.during).toBe('load');
   await store.getState().open(fakeModel);
@@ -145,4 +150,27 @@ test('a LoRA goes to the model in use and is chosen; a wrong one changes nothing
   expect(store.getState()).toMatchObject({ addedAdapter: run, failure: null, job: null });
   expect(store.getState().models).toHaveLength(1);
   expect(onAdapter).toHaveBeenCalledWith(run);
+});
+
+test.each<[boolean, readonly string[]]>([
+  [true, ['630k-audioset-best.pt', 'tokenizer.json']],
+  [
+    true,
+    ['clap/config.json', 'clap/preprocessor_config.json', 'clap/model.safetensors', 'clap/tokenizer.json'],
+  ],
+  [false, ['pytorch_model_main.bin', 'pytorch_model_vae.bin', 'main_config.json', 'tokenizer.json']],
+  [false, ['model/model_index.json', 'model/feature_extractor/preprocessor_config.json']],
+  [false, ['adapter_config.json', 'adapter_model.safetensors']],
+])('whether files are a CLAP: %s', (expected, paths) => {
+  expect(isClap(paths.map((path) => ({ path, blob: new Blob() })))).toBe(expected);
+});
+
+test('a CLAP is imported beside the model in use', async () => {
+  const { store, engine, onClap } = setUp();
+  await store.getState().open(null);
+  const take = vi.spyOn(engine.clap, 'importFiles').mockResolvedValueOnce(fakeClapModels[0]!);
+  await store.getState().importFiles([{ path: '630k-audioset-best.pt', blob: new Blob() }]);
+  expect(take).toHaveBeenCalledOnce();
+  expect(onClap).toHaveBeenCalledOnce();
+  expect(store.getState()).toMatchObject({ current: { id: fakeModel.id }, failure: null });
 });

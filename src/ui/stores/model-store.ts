@@ -4,6 +4,7 @@ import { BUNDLED_MODEL_ID } from '../../engine/protocol-limits';
 import type { TrainRun } from '../../engine/protocol-training';
 import { type Failure, toFailure } from './failure';
 import { isAdapter } from './is-adapter';
+import { isClap } from './is-clap';
 
 export type ModelJob =
   | { readonly kind: 'load'; readonly modelId: string; readonly progress: LoadProgress | null }
@@ -25,7 +26,7 @@ export interface ModelState {
   use(id: string): Promise<void>;
   /** Frees the memory of the model in use. */
   unload(): Promise<void>;
-  /** Takes a model, or a LoRA for the model in use. */
+  /** Takes a model, a CLAP, or a LoRA for the model in use. */
   importFiles(files: readonly ModelFile[] | Promise<readonly ModelFile[]>): Promise<void>;
   /** Reads the list again. */
   refresh(): Promise<void>;
@@ -38,6 +39,7 @@ export interface ModelStoreOptions {
   readonly lastModelId: () => string | null;
   readonly onUsed: (id: string) => void;
   readonly onAdapter: (adapter: TrainRun) => void;
+  readonly onClap: () => void;
 }
 
 /** An engine that ended is told by its status, and once it is back the list and the model are read again. */
@@ -45,7 +47,7 @@ const ENGINE_ENDED: ReadonlySet<Failure['code']> = new Set(['worker-died', 'devi
 
 export function createModelStore(
   engine: StudioEngine,
-  { lastModelId, onUsed, onAdapter }: ModelStoreOptions,
+  { lastModelId, onUsed, onAdapter, onClap }: ModelStoreOptions,
 ) {
   let abort: AbortController | null = null;
 
@@ -79,7 +81,7 @@ export function createModelStore(
     }
 
     async function load(id: string, signal: AbortSignal): Promise<void> {
-      set({ current: await engine.models.use(id, { signal, onProgress }) });
+      set({ current: await engine.models.load(id, { signal, onProgress }) });
       onUsed(id);
     }
 
@@ -131,6 +133,11 @@ export function createModelStore(
             return;
           }
           set({ addedAdapter: null });
+          if (isClap(given)) {
+            await engine.clap.importFiles(given, { signal, onProgress });
+            onClap();
+            return;
+          }
           const model = await engine.models.importFiles(given, { signal, onProgress });
           set({ models: await engine.models.list() });
           await load(model.id, signal);

@@ -58,6 +58,7 @@ export function createStudio(client: EngineClient, options: StudioOptions) {
   const engine = createEngineStore(client, (backend) => memory.setState({ backend }));
   const settings = createSettingsStore(storage);
   const fineTune = createFineTuneStore(client, pairs);
+  const clap = createClapStore(client);
   const models = createModelStore(client, {
     lastModelId: () => memory.getState().modelId,
     onUsed: (modelId) => memory.setState({ modelId }),
@@ -65,8 +66,8 @@ export function createStudio(client: EngineClient, options: StudioOptions) {
       settings.getState().set({ adapters: [{ id, strength: 1 }] });
       void fineTune.getState().refresh();
     },
+    onClap: () => void clap.getState().refresh(),
   });
-  const clap = createClapStore(client);
   const generations = createGenerationStore(
     client,
     () => void engine.getState().refresh(),

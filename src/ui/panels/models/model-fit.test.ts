@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { EngineInfo, ModelSummary } from '../../../engine/protocol';
-import { fitOf } from './model-fit';
+import { fakePlan } from '../../../testing/fake-engine-client';
+import { fitOf, fitOfPlan } from './model-fit';
 
 const gpu = (maxStorageBufferBindingSize: number) =>
   ({ backend: 'webgpu', limits: { maxBufferSize: 2 ** 31, maxStorageBufferBindingSize } }) as EngineInfo;
@@ -31,4 +32,35 @@ test('WebAssembly takes float32 and 4 GB', () => {
     totalBytes: 4 * 1201e6,
     problem: expect.stringMatching(/needs WebGPU/),
   });
+});
+
+test('before a download, the parts are those of the files', () => {
+  const tango2 = fakePlan('declare-lab/tango2');
+  const onGpu = fitOfPlan(tango2, gpu(128 * 2 ** 20));
+  expect(onGpu.parts.map(({ name, bytes }) => [name, Math.round(bytes / 1e6)])).toEqual([
+    ['Text encoder and UNet', 2415],
+    ['VAE and vocoder', 222],
+  ]);
+  expect(onGpu.problem).toBeNull();
+  expect(fitOfPlan(tango2, wasm).problem).toMatch(/needs WebGPU/);
+
+  const files = [
+    'text_encoder/model.fp16.safetensors',
+    'unet/diffusion_pytorch_model-00001-of-00002.safetensors',
+  ];
+  const plan = {
+    ...tango2,
+    files: [
+      ...files,
+      'unet/diffusion_pytorch_model-00002-of-00002.safetensors',
+      'unet/config.json',
+      'README.md',
+    ].map((path) => ({ path, size: 100, repo: 'a/b' })),
+    totalBytes: 500,
+    memoryBytes: 500,
+  };
+  expect(fitOfPlan(plan, wasm).parts).toMatchObject([
+    { name: 'Text encoder', bytes: 200 },
+    { name: 'UNet', bytes: 200 },
+  ]);
 });

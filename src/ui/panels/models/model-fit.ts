@@ -1,4 +1,4 @@
-import type { EngineInfo, ModelSummary } from '../../../engine/protocol';
+import type { EngineInfo, HubPlan, ModelSummary } from '../../../engine/protocol';
 
 export interface PartFit {
   readonly name: string;
@@ -36,6 +36,30 @@ export function fitOf(model: ModelSummary, info: EngineInfo): ModelFit {
   const totalBytes = parts.reduce((sum, { bytes }) => sum + bytes, 0);
   const tooLarge = parts.find(({ problem }) => problem !== null);
   return { parts, totalBytes, problem: problemOf(tooLarge, totalBytes, onGpu) };
+}
+
+/** Which parts a file of a download holds; null for one that holds no weights. */
+function partOf(path: string): string | null {
+  if (path === 'pytorch_model_main.bin') return 'Text encoder and UNet';
+  if (path === 'pytorch_model_vae.bin') return 'VAE and vocoder';
+  const [, folder = ''] = /^(\w+)\/.+\.(?:safetensors|bin)$/.exec(path) ?? [];
+  return Object.hasOwn(PART_NAMES, folder) ? PART_NAMES[folder as keyof typeof PART_NAMES] : null;
+}
+
+/** The same before the first byte of a download, by what the hub says of its files: float32, unless they are named fp16. */
+export function fitOfPlan({ files, totalBytes, memoryBytes }: HubPlan, info: EngineInfo): ModelFit {
+  const onGpu = info.backend === 'webgpu';
+  const sizes = new Map<string, number>();
+  for (const { path, size } of files) {
+    const part = partOf(path);
+    if (part === null) continue;
+    const half = path.includes('.fp16');
+    const factor = onGpu ? memoryBytes / totalBytes : half ? 2 : 1;
+    sizes.set(part, (sizes.get(part) ?? 0) + factor * size);
+  }
+  const parts = [...sizes].map(([name, bytes]): PartFit => ({ name, bytes, problem: null }));
+  const sum = parts.reduce((total, { bytes }) => total + bytes, 0);
+  return { parts, totalBytes: sum, problem: problemOf(undefined, sum, onGpu) };
 }
 
 function problemOf(tooLarge: PartFit | undefined, totalBytes: number, onGpu: boolean): string | null {
