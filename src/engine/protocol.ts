@@ -188,7 +188,7 @@ export interface ModelsApi {
   importFiles(files: readonly ModelFile[], options?: JobOptions<LoadProgress>): Promise<ModelSummary>;
   /** Loads the model and makes it the one in use. */
   load(id: string, options?: JobOptions<LoadProgress>): Promise<ModelSummary>;
-  /** The older name of `load`. */
+  /** The same as `load`. */
   use(id: string, options?: JobOptions<LoadProgress>): Promise<ModelSummary>;
   /** Frees the model's memory; the next job loads it again. */
   unload(): Promise<void>;

@@ -8,8 +8,10 @@ import { Icon } from '../../components/icons';
 import { Notice } from '../../components/notice';
 import { ProgressBar } from '../../components/progress-bar';
 import { helpFor } from '../../stores/failure';
-import { useHub } from '../../stores/studio-context';
+import { useEngine, useHub } from '../../stores/studio-context';
+import { Fit } from './fit';
 import { knownModels } from './known-models';
+import { fitOfPlan } from './model-fit';
 import styles from './models-panel.module.css';
 
 /** Downloads: those under way, the repositories that are known, and any other by its name. */
@@ -48,6 +50,7 @@ function DownloadRow({ plan }: { readonly plan: HubPlan }) {
   const stop = useHub((state) => state.stop);
   const discard = useHub((state) => state.discard);
   const dismiss = useHub((state) => state.dismissPlan);
+  const info = useEngine((state) => state.info);
   const running = job?.kind === 'download' && job.planId === plan.id ? job : null;
   const loaded = running?.progress?.loadedBytes ?? plan.loadedBytes;
   const begun = plan.loadedBytes > 0 || running !== null;
@@ -62,6 +65,7 @@ function DownloadRow({ plan }: { readonly plan: HubPlan }) {
           {bytesText(plan.totalBytes)} to download · about {bytesText(plan.memoryBytes)} of memory to run ·
           licence {plan.license ?? 'not given'} · commit {plan.commit.slice(0, 7)}
         </p>
+        {info && <Fit fit={fitOfPlan(plan, info)} onGpu={info.backend === 'webgpu'} />}
         {plan.notes.map((note) => (
           <p key={note} className={styles.facts}>
             {note}

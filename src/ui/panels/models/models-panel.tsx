@@ -1,16 +1,19 @@
 import { type ChangeEvent, type DragEvent, useEffect, useRef, useState } from 'react';
 import type { ModelSummary } from '../../../engine/protocol';
-import { bytesText, loadFraction, loadText, modelFacts } from '../../app/model-text';
+import { loadFraction, loadText, modelFacts } from '../../app/model-text';
 import { Button, IconButton } from '../../components/button';
 import { Dialog } from '../../components/dialog';
 import { Icon } from '../../components/icons';
 import { Notice } from '../../components/notice';
 import { ProgressBar } from '../../components/progress-bar';
 import { helpFor } from '../../stores/failure';
-import { useEngine, useGenerations, useHub, useModels } from '../../stores/studio-context';
+import { useClap, useEngine, useGenerations, useHub, useModels } from '../../stores/studio-context';
+import { AdapterField } from '../generate/adapter-field';
+import { ClapList } from './clap-list';
+import { Fit } from './fit';
 import { HubSection } from './hub-section';
 import { filesOfDrop, filesOfInput } from './model-files';
-import { fitOf, type ModelFit } from './model-fit';
+import { fitOf } from './model-fit';
 import styles from './models-panel.module.css';
 import { StorageMeter } from './storage-meter';
 
@@ -23,12 +26,14 @@ export function ModelsPanel() {
   const refresh = useModels((state) => state.refresh);
   const added = useModels((state) => state.addedAdapter);
   const refreshHub = useHub((state) => state.refresh);
+  const refreshClap = useClap((state) => state.refresh);
   const ready = useEngine(({ status }) => status.state === 'ready');
   useEffect(() => {
     if (!ready) return;
     void refresh();
     void refreshHub();
-  }, [ready, refresh, refreshHub]);
+    void refreshClap();
+  }, [ready, refresh, refreshHub, refreshClap]);
   return (
     <section className={styles.panel} aria-labelledby="models-heading">
       <h2 id="models-heading" className={styles.heading}>
@@ -40,6 +45,8 @@ export function ModelsPanel() {
           <ModelRow key={model.id} model={model} onRemove={() => setRemoving(model)} />
         ))}
       </ul>
+      <AdaptersInUse />
+      <ClapList />
       {failure && (
         <Notice kind="error" title={helpFor(failure.code).title}>
           <p className={styles.message}>{failure.message}</p>
@@ -75,6 +82,17 @@ export function ModelsPanel() {
           </div>
         </Dialog>
       )}
+    </section>
+  );
+}
+
+/** LoRAs and runs of the model in use, each at its strength: what Generate uses, and changed without a reload. */
+function AdaptersInUse() {
+  const current = useModels((state) => state.current);
+  if (!current) return null;
+  return (
+    <section className={styles.section} aria-label={`Adapters of ${current.name}`}>
+      <AdapterField />
     </section>
   );
 }
@@ -164,20 +182,6 @@ function checkText(damaged: readonly string[]): string {
     : `Damaged: ${damaged.join(', ')}. Remove the model, then download or import it again.`;
 }
 
-/** Memory of each part on the backend that is in use. */
-function Fit({ fit, onGpu }: { readonly fit: ModelFit; readonly onGpu: boolean }) {
-  if (fit.parts.length === 0) return null;
-  return (
-    <>
-      <p className={styles.facts}>
-        {bytesText(fit.totalBytes)} of {onGpu ? 'GPU memory' : 'memory'}:{' '}
-        {fit.parts.map(({ name, bytes }) => `${name} ${bytesText(bytes)}`).join(', ')}
-      </p>
-      {fit.problem && <p className={styles.problem}>{fit.problem}</p>}
-    </>
-  );
-}
-
 /** A diffusers folder or Tango's published files, chosen or dropped. */
 function ImportArea() {
   const job = useModels((state) => state.job);
@@ -214,7 +218,7 @@ function ImportArea() {
   return (
     <fieldset
       className={`${styles.drop} ${over ? styles.over : ''}`}
-      aria-label="Import a model or an adapter"
+      aria-label="Import a model, an adapter or a CLAP"
       onDragOver={(event) => {
         event.preventDefault();
         setOver(true);
@@ -227,7 +231,8 @@ function ImportArea() {
         published files: <code>pytorch_model_main.bin</code>, <code>pytorch_model_vae.bin</code>, their{' '}
         <code>.json</code> configs, and <code>tokenizer.json</code> of google/flan-t5-large. A LoRA for the
         model in use can be dropped too: PEFT’s two files, or one <code>.safetensors</code> of diffusers or
-        kohya.
+        kohya. And a CLAP, to score with: LAION’s <code>.pt</code> with roberta-base’s{' '}
+        <code>tokenizer.json</code>, or a transformers folder.
       </p>
       <div className={styles.tools}>
         <Button
