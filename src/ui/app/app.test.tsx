@@ -4,6 +4,7 @@ import userEvent from '@testing-library/user-event';
 import { afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { BackendUnavailableError, WorkerDiedError } from '../../common/errors';
 import { installBlankCanvas } from '../../testing/canvas';
+import { fakeClapModels } from '../../testing/fake-clap';
 import { createFakeEngineClient, type FakeEngineOptions } from '../../testing/fake-engine-client';
 import { memoryStorage } from '../../testing/memory-storage';
 import { createStudio } from '../stores/studio';
@@ -267,6 +268,25 @@ test('a key of one panel does nothing on another', async () => {
   expect(studio.settings.getState().seed).not.toBe(seed);
 });
 
+test('every CLAP is listed with its licence; an imported one is removed after a question', async () => {
+  const { user, studio, engine } = renderStudio();
+  await ready();
+  const imported = { ...fakeClapModels[0]!, id: 'laion', name: 'LAION CLAP', source: 'imported' as const };
+  const models = vi.spyOn(engine.clap, 'models').mockResolvedValue([...fakeClapModels, imported]);
+  const remove = vi.spyOn(engine.clap, 'remove').mockImplementation(async () => {
+    models.mockResolvedValue(fakeClapModels);
+  });
+  act(() => studio.view.getState().showPanel('models'));
+  const list = await screen.findByRole('region', { name: /^CLAP/ });
+  expect(within(list).getAllByText(/^2.0 M parameters · .* · licence Apache-2.0$/)).toHaveLength(3);
+  expect(within(list).queryByRole('button', { name: 'Remove Small CLAP A' })).toBeNull();
+  await user.click(within(list).getByRole('button', { name: 'Remove LAION CLAP' }));
+  expect(remove).not.toHaveBeenCalled();
+  await user.click(screen.getByRole('button', { name: 'Remove' }));
+  await waitFor(() => expect(within(list).queryByText('LAION CLAP')).toBeNull());
+  expect(remove).toHaveBeenCalledWith('laion');
+});
+
 test('a repository’s cost and licence are said before its download, which can be paused and gone on with', async () => {
   let slow = true;
   const pause = () => new Promise<void>((resolve) => setTimeout(resolve, slow ? 300 : 0));
@@ -277,6 +297,7 @@ test('a repository’s cost and licence are said before its download, which can 
   const download = vi.spyOn(engine.models, 'download');
   await user.click(screen.getByRole('button', { name: 'What it costs' }));
   expect(await screen.findByText(/5.28 GB to download.*2.64 GB of memory.*cc-by-nc-sa-4.0/)).toBeTruthy();
+  expect(screen.getByText(/Text encoder and UNet .*VAE and vocoder/)).toBeTruthy();
   expect(screen.getByText(/tokenizer.json comes from google\/flan-t5-large/)).toBeTruthy();
   expect(download).not.toHaveBeenCalled();
 
