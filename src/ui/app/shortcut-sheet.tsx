@@ -1,10 +1,38 @@
 import { Dialog } from '../components/dialog';
+import { LISTEN_KEYS } from '../panels/preferences/listen-keys';
 import { useAppearance, useView } from '../stores/studio-context';
 import { type Action, actions } from './actions';
 import styles from './shortcut-sheet.module.css';
 import { shortcutKeys } from './shortcut-text';
 
 const groups: readonly Action['group'][] = ['Generate', 'Takes', 'Studio'];
+
+interface Key {
+  readonly label: string;
+  readonly shortcut: string;
+}
+
+function KeyGroup({ name, keys }: { readonly name: string; readonly keys: readonly Key[] }) {
+  return (
+    <section aria-label={name}>
+      <h3 className={styles.group}>{name}</h3>
+      <dl className={styles.list}>
+        {keys.map(({ label, shortcut }) => (
+          <div key={label} className={styles.row}>
+            <dt>{label}</dt>
+            <dd>
+              {shortcutKeys(shortcut).map((key) => (
+                <kbd key={key} className={styles.key}>
+                  {key}
+                </kbd>
+              ))}
+            </dd>
+          </div>
+        ))}
+      </dl>
+    </section>
+  );
+}
 
 export function ShortcutSheet() {
   const close = useView((state) => state.closeDialog);
@@ -14,26 +42,9 @@ export function ShortcutSheet() {
     <Dialog title="Keyboard shortcuts" onClose={close}>
       <div className={styles.groups}>
         {groups.map((group) => (
-          <section key={group} aria-label={group}>
-            <h3 className={styles.group}>{group}</h3>
-            <dl className={styles.list}>
-              {actions
-                .filter((action) => action.group === group)
-                .map((action) => (
-                  <div key={action.id} className={styles.row}>
-                    <dt>{action.label}</dt>
-                    <dd>
-                      {shortcutKeys(action.shortcut).map((key) => (
-                        <kbd key={key} className={styles.key}>
-                          {key}
-                        </kbd>
-                      ))}
-                    </dd>
-                  </div>
-                ))}
-            </dl>
-          </section>
+          <KeyGroup key={group} name={group} keys={actions.filter((action) => action.group === group)} />
         ))}
+        <KeyGroup name="Listening to a pair" keys={Object.values(LISTEN_KEYS)} />
       </div>
       <label className={styles.toggle}>
         <input

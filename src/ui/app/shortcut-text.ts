@@ -4,6 +4,10 @@ const names: Record<string, string> = {
   $mod: isApple ? '⌘' : 'Ctrl',
   Shift: '',
   Enter: isApple ? '↩' : 'Enter',
+  ArrowLeft: '←',
+  ArrowRight: '→',
+  ArrowUp: '↑',
+  ArrowDown: '↓',
 };
 
 /** The keys of a tinykeys shortcut, as written on the keyboard: `$mod+Enter` is Ctrl, Enter. */

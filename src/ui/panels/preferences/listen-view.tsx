@@ -3,10 +3,12 @@ import { tinykeys } from 'tinykeys';
 import { raterReports } from '../../../preferences/votes/agreement';
 import type { Choice, VoteReason } from '../../../preferences/votes/vote';
 import { VOTE_REASONS } from '../../../preferences/votes/vote';
+import { shortcutText } from '../../app/shortcut-text';
 import { Button } from '../../components/button';
 import fieldStyles from '../../components/field.module.css';
 import { Notice } from '../../components/notice';
 import { useStudio } from '../../stores/studio-context';
+import { LISTEN_KEYS } from './listen-keys';
 import { PairSoundsView } from './pair-sounds-view';
 import styles from './preferences.module.css';
 import { type PairRow, QUEUE_LABELS, QUEUES, type QueueName, queueOf } from './queue';
@@ -107,12 +109,12 @@ export function ListenView({ rows, chosenId, onDone }: ListenViewProps) {
       run();
     };
     return tinykeys(window, {
-      ArrowLeft: key(() => void vote('left')),
-      ArrowRight: key(() => void vote('right')),
-      ArrowDown: key(() => void vote('tie')),
-      ArrowUp: key(() => void vote('both-bad')),
-      s: key(() => void vote('skip')),
-      '$mod+z': key(() => void undo()),
+      [LISTEN_KEYS.left.shortcut]: key(() => void vote('left')),
+      [LISTEN_KEYS.right.shortcut]: key(() => void vote('right')),
+      [LISTEN_KEYS.tie.shortcut]: key(() => void vote('tie')),
+      [LISTEN_KEYS.bothBad.shortcut]: key(() => void vote('both-bad')),
+      [LISTEN_KEYS.skip.shortcut]: key(() => void vote('skip')),
+      [LISTEN_KEYS.undo.shortcut]: key(() => void undo()),
     });
   }, [vote, undo, studio]);
 
@@ -187,26 +189,26 @@ export function ListenView({ rows, chosenId, onDone }: ListenViewProps) {
           </fieldset>
           <div className={styles.votes}>
             <Button variant="primary" disabled={!mayVote} onClick={() => void vote('left')}>
-              A is better <kbd>←</kbd>
+              <Keyed of={LISTEN_KEYS.left} />
             </Button>
             <Button disabled={!mayVote} onClick={() => void vote('tie')}>
-              Tie <kbd>↓</kbd>
+              <Keyed of={LISTEN_KEYS.tie} />
             </Button>
             <Button disabled={!mayVote} onClick={() => void vote('both-bad')}>
-              Both bad <kbd>↑</kbd>
+              <Keyed of={LISTEN_KEYS.bothBad} />
             </Button>
             <Button variant="primary" disabled={!mayVote} onClick={() => void vote('right')}>
-              B is better <kbd>→</kbd>
+              <Keyed of={LISTEN_KEYS.right} />
             </Button>
             <Button variant="ghost" onClick={() => void vote('skip')}>
-              Skip <kbd>S</kbd>
+              <Keyed of={LISTEN_KEYS.skip} />
             </Button>
             <Button
               variant="ghost"
               disabled={!votes.some((one) => one.rater === rater)}
               onClick={() => void undo()}
             >
-              Undo <kbd>Ctrl Z</kbd>
+              <Keyed of={LISTEN_KEYS.undo} />
             </Button>
           </div>
           <p className={styles.quiet} aria-live="polite">
@@ -217,6 +219,14 @@ export function ListenView({ rows, chosenId, onDone }: ListenViewProps) {
         </>
       )}
     </div>
+  );
+}
+
+function Keyed({ of }: { readonly of: (typeof LISTEN_KEYS)[keyof typeof LISTEN_KEYS] }) {
+  return (
+    <>
+      {of.label} <kbd>{shortcutText(of.shortcut)}</kbd>
+    </>
   );
 }
 

@@ -10,6 +10,7 @@ import { useStudio } from '../../stores/studio-context';
 import { useShownTheme } from '../../theme/use-shown-theme';
 import { AbPlayer, type LoopBox, type Side } from './ab-player';
 import { DifferenceView } from './difference-view';
+import { LISTEN_KEYS } from './listen-keys';
 import styles from './preferences.module.css';
 import { type PairSounds, usePairSounds } from './use-pair-sounds';
 
@@ -94,7 +95,10 @@ function Comparison({ sounds, onHeard }: { sounds: PairSounds; onHeard: PairSoun
       event.preventDefault();
       hear(side);
     };
-    return tinykeys(window, { a: key('left'), b: key('right') });
+    return tinykeys(window, {
+      [LISTEN_KEYS.hearLeft.shortcut]: key('left'),
+      [LISTEN_KEYS.hearRight.shortcut]: key('right'),
+    });
   }, [hear, studio]);
 
   function loop(next: LoopBox | null): void {
