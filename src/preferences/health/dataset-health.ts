@@ -1,7 +1,7 @@
 import { splitCaption } from '../perturbation/split-caption';
 import { findConcept } from '../perturbation/vocabulary';
 import { promptKey } from '../prompt-pool/collect-prompts';
-import { type SplitShares, splitOf } from '../splits';
+import { type SplitName, type SplitShares, splitOf } from '../splits';
 import type { Candidate, ScoredPair } from '../types';
 
 /** Quieter than −60 dB of full scale is silence to a listener. */
@@ -57,6 +57,15 @@ export function datasetHealth(
   const strategies: Record<string, number> = {};
   const splits = { train: 0, validation: 0, test: 0 };
   const splitsOfPrompt = new Map<string, Set<string>>();
+  // A prompt has many pairs, and is read once.
+  const read = new Map<string, { key: string; concepts: readonly string[]; split: SplitName }>();
+  const readPrompt = (prompt: string) => {
+    const known = read.get(prompt);
+    if (known) return known;
+    const of = { key: promptKey(prompt), concepts: conceptsOf(prompt), split: splitOf(prompt, shares) };
+    read.set(prompt, of);
+    return of;
+  };
 
   for (const pair of pairs) {
     for (const clip of [pair.winner, pair.loser]) {
@@ -66,13 +75,13 @@ export function datasetHealth(
     for (const { check, clipId } of [pair.winner, pair.loser]) {
       if (check) uses.set(check.contentHash, (uses.get(check.contentHash) ?? new Set()).add(clipId));
     }
-    const key = promptKey(pair.prompt);
+    const { key, concepts: spoken, split } = readPrompt(pair.prompt);
     const known = firstOfPrompt.get(key);
     if (known && known.prompt !== pair.prompt) tell('duplicate-prompt', pair.id);
     firstOfPrompt.set(key, known ?? pair);
-    for (const name of conceptsOf(pair.prompt)) concepts.set(name, (concepts.get(name) ?? 0) + 1);
+    for (const name of spoken) concepts.set(name, (concepts.get(name) ?? 0) + 1);
     strategies[pair.strategy] = (strategies[pair.strategy] ?? 0) + 1;
-    splits[splitOf(pair.prompt, shares)] += 1;
+    splits[split] += 1;
     const given = givenSplits?.get(pair.id);
     if (given) splitsOfPrompt.set(key, (splitsOfPrompt.get(key) ?? new Set()).add(given));
   }
@@ -81,7 +90,7 @@ export function datasetHealth(
     if ([pair.winner, pair.loser].some(({ check }) => check && uses.get(check.contentHash)!.size > 1)) {
       tell('duplicate-sound', pair.id);
     }
-    if ((splitsOfPrompt.get(promptKey(pair.prompt))?.size ?? 0) > 1) tell('split-leak', pair.id);
+    if ((splitsOfPrompt.get(readPrompt(pair.prompt).key)?.size ?? 0) > 1) tell('split-leak', pair.id);
   }
   for (const id of scoreOutliers(pairs)) tell('score-outlier', id);
 

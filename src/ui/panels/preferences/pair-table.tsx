@@ -1,19 +1,23 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { useMemo, useRef, useState } from 'react';
+import { Button } from '../../components/button';
 import fieldStyles from '../../components/field.module.css';
+import { Notice } from '../../components/notice';
+import { NumberInput } from '../../components/number-input';
+import {
+  filterPairs,
+  NO_FILTER,
+  PAIR_COLUMNS,
+  PAIR_STATES,
+  PAIR_TAGS,
+  type PairColumn,
+  type PairFilter,
+  sortPairs,
+} from './filter-pairs';
 import styles from './preferences.module.css';
 import type { PairRow } from './queue';
 
 const ROW_PIXELS = 40;
-const COLUMNS = [
-  { id: 'prompt', label: 'Prompt', value: ({ pair }: PairRow) => pair.prompt },
-  { id: 'strategy', label: 'Strategy', value: ({ pair }: PairRow) => pair.strategy },
-  { id: 'score', label: 'Winner', value: ({ score }: PairRow) => score },
-  { id: 'delta', label: 'Δ', value: ({ delta }: PairRow) => delta },
-  { id: 'vote', label: 'Vote', value: ({ verdict }: PairRow) => verdict ?? '' },
-] as const;
-type ColumnId = (typeof COLUMNS)[number]['id'];
-
 export interface PairTableProps {
   readonly rows: readonly PairRow[];
   readonly onOpen: (pairId: string) => void;
@@ -21,33 +25,12 @@ export interface PairTableProps {
 
 /** Every pair of the pool; only the rows in sight are in the page, so that 15,000 scroll like 15. */
 export function PairTable({ rows, onOpen }: PairTableProps) {
-  const [sort, setSort] = useState<{ id: ColumnId; down: boolean }>({ id: 'delta', down: true });
-  const [text, setText] = useState('');
-  const [strategy, setStrategy] = useState('');
-  const [show, setShow] = useState('all');
+  const [sort, setSort] = useState<{ id: PairColumn; down: boolean }>({ id: 'delta', down: true });
+  const [filter, setFilter] = useState(NO_FILTER);
+  const change = (part: Partial<PairFilter>): void => setFilter((now) => ({ ...now, ...part }));
   const scroller = useRef<HTMLDivElement>(null);
   const strategies = useMemo(() => [...new Set(rows.map(({ pair }) => pair.strategy))].sort(), [rows]);
-
-  const shown = useMemo(() => {
-    const words = text.toLowerCase();
-    const { value } = COLUMNS.find(({ id }) => id === sort.id)!;
-    const kept = rows.filter(
-      (row) =>
-        row.pair.prompt.toLowerCase().includes(words) &&
-        (strategy === '' || row.pair.strategy === strategy) &&
-        (show === 'all' ||
-          (show === 'accepted' && row.accepted) ||
-          (show === 'out' && !row.accepted) ||
-          (show === 'voted' && row.verdict !== null) ||
-          (show === 'disagree' && row.disagrees)),
-    );
-    return kept.sort((one, other) => {
-      const [a, b] = [value(one), value(other)];
-      const order =
-        typeof a === 'number' && typeof b === 'number' ? a - b : String(a).localeCompare(String(b));
-      return sort.down ? -order : order;
-    });
-  }, [rows, text, strategy, show, sort]);
+  const shown = useMemo(() => sortPairs(filterPairs(rows, filter), sort.id, sort.down), [rows, filter, sort]);
 
   const virtual = useVirtualizer({
     count: shown.length,
@@ -64,38 +47,60 @@ export function PairTable({ rows, onOpen }: PairTableProps) {
           type="search"
           aria-label="Find prompts"
           placeholder="Find prompts"
-          value={text}
-          onChange={(event) => setText(event.target.value)}
+          value={filter.text}
+          onChange={({ target }) => change({ text: target.value })}
         />
         <select
           className={fieldStyles.input}
           aria-label="Strategy"
-          value={strategy}
-          onChange={(event) => setStrategy(event.target.value)}
+          value={filter.strategy}
+          onChange={({ target }) => change({ strategy: target.value })}
         >
           <option value="">All strategies</option>
           {strategies.map((one) => (
             <option key={one}>{one}</option>
           ))}
         </select>
-        <select
-          className={fieldStyles.input}
-          aria-label="Show"
-          value={show}
-          onChange={(event) => setShow(event.target.value)}
-        >
-          <option value="all">All pairs</option>
-          <option value="accepted">Within the bounds</option>
-          <option value="out">Outside the bounds</option>
-          <option value="voted">Voted</option>
-          <option value="disagree">CLAP and ear disagree</option>
-        </select>
+        <Choice
+          label="Show"
+          options={PAIR_STATES}
+          value={filter.state}
+          onChange={(state) => change({ state })}
+        />
+        <Choice label="Tags" options={PAIR_TAGS} value={filter.tag} onChange={(tag) => change({ tag })} />
+        <label className={styles.inline} htmlFor="pairs-score">
+          Winner ≥
+          <NumberInput
+            id="pairs-score"
+            value={filter.scoreAtLeast}
+            invalid={false}
+            onChange={(scoreAtLeast) => change({ scoreAtLeast })}
+          />
+        </label>
+        <label className={styles.inline} htmlFor="pairs-delta">
+          Δ ≥
+          <NumberInput
+            id="pairs-delta"
+            value={filter.deltaAtLeast}
+            invalid={false}
+            onChange={(deltaAtLeast) => change({ deltaAtLeast })}
+          />
+        </label>
       </div>
-      <p className={styles.quiet}>{shown.length} pairs</p>
+      <p className={styles.quiet} role="status">
+        {shown.length === rows.length ? `${rows.length} pairs` : `${shown.length} of ${rows.length} pairs`}
+      </p>
+      {shown.length === 0 && rows.length > 0 && (
+        <Notice kind="info" title="No pair is like that">
+          <Button size="small" onClick={() => setFilter(NO_FILTER)}>
+            Show all {rows.length}
+          </Button>
+        </Notice>
+      )}
       {/* biome-ignore-start lint/a11y/useSemanticElements: rows that are placed one by one cannot be a <table>'s */}
       <div role="table" aria-label="Pairs" aria-rowcount={shown.length + 1} className={styles.grid}>
         <div role="row" aria-rowindex={1} tabIndex={-1} className={styles.head}>
-          {COLUMNS.map(({ id, label }) => (
+          {PAIR_COLUMNS.map(({ id, label }) => (
             <div
               key={id}
               role="columnheader"
@@ -145,5 +150,32 @@ export function PairTable({ rows, onOpen }: PairTableProps) {
       </div>
       {/* biome-ignore-end lint/a11y/useSemanticElements: see above */}
     </div>
+  );
+}
+
+function Choice<T extends string>({
+  label,
+  options,
+  value,
+  onChange,
+}: {
+  readonly label: string;
+  readonly options: Readonly<Record<T, string>>;
+  readonly value: T;
+  readonly onChange: (value: T) => void;
+}) {
+  return (
+    <select
+      className={fieldStyles.input}
+      aria-label={label}
+      value={value}
+      onChange={({ target }) => onChange(target.value as T)}
+    >
+      {(Object.entries(options) as [T, string][]).map(([key, text]) => (
+        <option key={key} value={key}>
+          {text}
+        </option>
+      ))}
+    </select>
   );
 }
