@@ -14,6 +14,7 @@ import torch
 import config
 from captions import held_out_pairs
 from evaluate import GUIDANCE, STEPS, ground_truth, held_out_scenes
+from export import write_files_json
 from mel import log_mel
 from sounds import CLASSES
 
@@ -158,6 +159,7 @@ runs every stage from nothing.
 """
     (out / "README.md").write_text(text)
     (out / "LICENSES.md").write_text(LICENSES)
+    write_files_json(out)
     write_captions(seed)
     print(f"card: {out / 'README.md'}")
 

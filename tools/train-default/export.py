@@ -108,8 +108,9 @@ def _export_diffusers(model: nn.Module, folder: Path) -> None:
 
 
 def write_files_json(out: Path) -> None:
+    """What the studio fetches, with the card once it is written: the panel shows its licence and first words."""
     files = []
-    for path in RUN_TIME:
+    for path in (*RUN_TIME, *(["README.md"] if (out / "README.md").exists() else [])):
         data = (out / path).read_bytes()
         files.append({"path": path, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()})
     _json(out / "files.json", {"id": "default", "name": NAME, "files": files})

@@ -76,7 +76,11 @@ export async function readCard(
   const paragraphs = body.split(/\r?\n\s*\r?\n/).map((paragraph) => paragraph.replace(/\s+/g, ' ').trim());
   return {
     title: /^#\s+(.+?)\s*$/m.exec(body)?.[1] ?? null,
-    description: paragraphs.find((paragraph) => /^[\p{L}\p{N}*"'(]/u.test(paragraph)) ?? '',
+    // Shown as plain words: Markdown's code marks would stand there as they are.
+    description: (paragraphs.find((paragraph) => /^[\p{L}\p{N}*"'(]/u.test(paragraph)) ?? '').replaceAll(
+      '`',
+      '',
+    ),
     license: /^license:\s*["']?([^"'\r\n]+?)["']?\s*$/m.exec(front)?.[1] ?? null,
   };
 }
