@@ -102,6 +102,7 @@ const MAX_PAGE_BYTES = 2 ** 30;
 /**
  * Walks the pages of the named columns in one row group and holds what each header claims against its chunk: a reader
  * that believes a negative size, or a count of 2^31 values, never ends.
+ * @returns the most values that one of the pages has
  * @throws InvalidInputError
  */
 export async function checkPages(
@@ -109,7 +110,8 @@ export async function checkPages(
   file: AsyncBuffer,
   group: RowGroup,
   columns: readonly string[],
-): Promise<void> {
+): Promise<number> {
+  let most = 0;
   for (const { meta_data: column } of group.columns) {
     if (!column || !columns.includes(column.path_in_schema[0]!)) continue;
     const refuse = (what: string): never => {
@@ -143,10 +145,14 @@ export async function checkPages(
       ) {
         refuse('claims levels of a negative size');
       }
-      if (data) values += count;
+      if (data) {
+        values += count;
+        most = Math.max(most, count);
+      }
       at += reader.offset + bytes;
     }
     if (values !== Number(column.num_values))
       refuse(`is missing: ${values} of ${column.num_values} values are there`);
   }
+  return most;
 }

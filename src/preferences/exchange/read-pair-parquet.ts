@@ -9,7 +9,7 @@ const COLUMNS = {
   chosen: ['chosen'],
   rejected: ['rejected', 'reject'],
 } as const;
-/** Rows read together: their sounds are in memory at once. */
+/** Rows read together at least: their sounds are in memory at once. */
 const ROWS_AT_ONCE = 16;
 
 export interface ReadPairRow {
@@ -28,7 +28,8 @@ export interface PairParquet {
 }
 
 /**
- * Opens a parquet file of pairs; its rows are read a few at a time, by the offset index where there is one.
+ * Opens a parquet file of pairs; its rows are read a few pages at a time where there is an offset index, else a row
+ * group at a time: without one a part of a group costs reading all of it, and Arrow's pages have up to 1024 rows.
  * @throws InvalidInputError naming what the file lacks, at once or at the row
  */
 export async function openPairParquet(name: string, blob: Blob): Promise<PairParquet> {
@@ -53,10 +54,12 @@ export async function openPairParquet(name: string, blob: Blob): Promise<PairPar
   async function* rows(): AsyncGenerator<ReadPairRow> {
     let row = 0;
     for (const group of metadata.row_groups) {
-      await checkPages(name, file, group, columns);
+      const pageRows = await checkPages(name, file, group, columns);
+      const indexed = group.columns.every(({ offset_index_offset: at }) => at !== undefined);
+      const atOnce = indexed ? Math.max(ROWS_AT_ONCE, pageRows) : Number(group.num_rows);
       const end = row + Number(group.num_rows);
       while (row < end) {
-        const rowEnd = Math.min(row + ROWS_AT_ONCE, end);
+        const rowEnd = Math.min(row + atOnce, end);
         const read = await parquetReadObjects({
           file,
           metadata,
