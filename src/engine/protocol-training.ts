@@ -84,8 +84,11 @@ export interface TrainRun {
   /** A person's own words. */
   readonly notes: string;
   readonly modelId: string;
-  /** `stopped`: it can be resumed. `imported`: an adapter from a file, without a run. */
-  readonly state: 'running' | 'stopped' | 'done' | 'imported';
+  /**
+   * `stopped`: it can be resumed. `imported`: an adapter from a file, without a run. `newer`: a newer studio wrote it;
+   * this one can only say so (`failure`).
+   */
+  readonly state: 'running' | 'stopped' | 'done' | 'imported' | 'newer';
   /** It is trained in another tab of this browser. */
   readonly elsewhere: boolean;
   /** Steps of the last checkpoint. */
@@ -98,6 +101,8 @@ export interface TrainRun {
   readonly parameterCount: number;
   readonly settings: TrainSettings | null;
   readonly dataset: TrainDataset | null;
+  /** What was done to its pairs, in words (cut, converted, repeated); absent in runs kept long ago. */
+  readonly remarks?: readonly string[];
   /** ISO 8601. */
   readonly createdAt: string;
   /** Why it stopped, when that was not asked for. */

@@ -1,5 +1,5 @@
+import { promptKey } from '../common/prompt-key';
 import { seedOf } from './candidates/plan-candidates';
-import { promptKey } from './prompt-pool/collect-prompts';
 
 export type SplitName = 'train' | 'validation' | 'test';
 

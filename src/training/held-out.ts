@@ -1,3 +1,4 @@
+import { promptKey } from '../common/prompt-key';
 import { TorchGenerator } from '../common/random';
 import type { PlannedPair } from './training-plan';
 
@@ -17,12 +18,12 @@ export interface Split {
 }
 
 /**
- * Holds whole prompts out: pairs of one prompt are too alike for one of them to judge a model that was trained on the
- * other.
+ * Holds whole prompts out: pairs of one prompt, however it is written, are too alike for one of them to judge a model
+ * that was trained on the other.
  * @param share of the prompts, 0 … 0.5
  */
 export function splitByPrompt(prompts: readonly string[], share: number, seed: number): Split {
-  const distinct = [...new Set(prompts)].sort();
+  const distinct = [...new Map([...prompts].sort().map((prompt) => [promptKey(prompt), prompt])).keys()];
   const generator = new TorchGenerator((seed ^ SALT) >>> 0);
   for (let i = distinct.length - 1; i > 0; i -= 1) {
     const j = generator.randint(0, i + 1, 1)[0] ?? 0;
@@ -34,10 +35,8 @@ export function splitByPrompt(prompts: readonly string[], share: number, seed: n
       : Math.max(1, Math.round(share * distinct.length));
   const held = new Set(distinct.slice(0, count));
   const indices = prompts.map((_, i) => i);
-  return {
-    training: indices.filter((i) => !held.has(prompts[i] ?? '')),
-    heldOut: indices.filter((i) => held.has(prompts[i] ?? '')),
-  };
+  const isHeld = (i: number): boolean => held.has(promptKey(prompts[i] ?? ''));
+  return { training: indices.filter((i) => !isHeld(i)), heldOut: indices.filter(isHeld) };
 }
 
 /** What a validation measures: the same pairs, noise levels and noises each time, so that its figures compare. */

@@ -53,7 +53,9 @@ export function recipeOf({
 /** The pairs with an id each. @throws InvalidInputError naming the pair */
 export function checkPairs(pairs: unknown): readonly Required<TrainingPair>[] {
   if (!Array.isArray(pairs) || pairs.length === 0) {
-    throw new InvalidInputError('A run needs a list of at least one pair { prompt, winner, loser }.');
+    throw new InvalidInputError(
+      'A run needs a list of at least one pair { prompt, winner, loser }, but none came. If votes and bounds of a dataset left none (ties make no pair), widen the bounds or vote on more pairs.',
+    );
   }
   if (pairs.length === 1) {
     throw new InvalidInputError(

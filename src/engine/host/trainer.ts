@@ -27,6 +27,7 @@ import type {
   TrainSample,
   TrainSettings,
 } from '../protocol-training';
+import { remarksOn } from '../training-clips';
 import { resolveRequest } from './resolve-request';
 import { StepClock } from './step-clock';
 import { checkPairs, clipSeconds, recipeOf, resolveSettings } from './train-request';
@@ -85,6 +86,11 @@ export class Trainer implements TrainApi {
     const modelId = source?.modelId ?? request.modelId ?? this.#engine.modelId();
     const id = crypto.randomUUID();
     return this.#alone(id, async () => {
+      // What the model cannot be trained with is said before the pairs are read, which takes long.
+      const remarks = await this.#engine.turn(modelId, options.signal, async ({ denoiser, melConfig }) => {
+        LoraAdapter.check(denoiser.unet.linears(), recipeOf(settings).lora);
+        return source?.remarks ?? remarksOn(pairs ?? [], { ...melConfig, durationSeconds });
+      });
       const data = source
         ? await this.#store.data(source.id)
         : await this.#prepare(id, modelId, pairs ?? [], durationSeconds, options);
@@ -117,6 +123,7 @@ export class Trainer implements TrainApi {
         durationSeconds,
         settings,
         dataset: request.dataset ?? source?.dataset ?? null,
+        remarks,
         createdAt: new Date().toISOString(),
         failure: null,
       };

@@ -38,11 +38,11 @@ export class TrainingStore {
     this.#values = values;
   }
 
-  /** Newest first. Runs of a newer studio are left alone and not shown. @throws StorageError */
+  /** Newest first. Of a newer studio's runs no more than the name is read. @throws StorageError */
   async list(): Promise<readonly TrainRun[]> {
     const keys = (await this.#values.keys()).filter(([, kind]) => kind === 'run');
     const records = await Promise.all(keys.map(([id]) => this.#record(String(id))));
-    const runs = records.flatMap((record) => (record?.schemaVersion === SCHEMA_VERSION ? [record.run] : []));
+    const runs = records.flatMap((record) => (record ? [readable(record)] : []));
     return runs.sort((a, b) => b.createdAt.localeCompare(a.createdAt));
   }
 
@@ -135,10 +135,35 @@ export class TrainingStore {
 }
 
 function checkVersion(version: number, what: string): void {
-  if (version === SCHEMA_VERSION) return;
-  throw new StorageError(
-    `${what} was written by a newer version of the studio (format ${version}, this one reads ${SCHEMA_VERSION}). Reload the page to get the newest studio.`,
-  );
+  if (version !== SCHEMA_VERSION) throw new StorageError(newerText(version, what));
+}
+
+function newerText(version: number, what: string): string {
+  return `${what} was written by a newer version of the studio (format ${version}, this one reads ${SCHEMA_VERSION}). Reload the page to get the newest studio; nothing of it is lost.`;
+}
+
+/** The record's run; of a newer studio's only what names it, since its other fields may mean something else. */
+function readable({ schemaVersion, run }: RunRecord): TrainRun {
+  if (schemaVersion === SCHEMA_VERSION) return run;
+  return {
+    id: run.id,
+    name: String(run.name),
+    notes: '',
+    modelId: String(run.modelId),
+    state: 'newer',
+    elsewhere: false,
+    step: 0,
+    stepCount: 0,
+    stepsPerEpoch: 0,
+    pairCount: 0,
+    heldOutCount: 0,
+    durationSeconds: 0,
+    parameterCount: 0,
+    settings: null,
+    dataset: null,
+    createdAt: String(run.createdAt),
+    failure: newerText(schemaVersion, `The run "${run.name}"`),
+  };
 }
 
 function present<T>(value: T | undefined, id: string): T {

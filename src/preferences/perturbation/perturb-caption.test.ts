@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { promptKey } from '../prompt-pool/collect-prompts';
+import { promptKey } from '../../common/prompt-key';
 import { perturbCaption, perturbOrder } from './perturb-caption';
 import { joinCaption, splitCaption } from './split-caption';
 import { findConcept, sayConcept, VOCABULARY } from './vocabulary';

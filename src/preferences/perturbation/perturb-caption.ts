@@ -1,5 +1,5 @@
+import { promptKey } from '../../common/prompt-key';
 import { TorchGenerator } from '../../common/random';
-import { promptKey } from '../prompt-pool/collect-prompts';
 import { type CaptionEvent, joinCaption, type SplitCaption, splitCaption } from './split-caption';
 import { type Concept, type ConceptForm, sayConcept, VOCABULARY } from './vocabulary';
 

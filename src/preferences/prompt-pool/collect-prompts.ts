@@ -1,3 +1,5 @@
+import { promptKey } from '../../common/prompt-key';
+
 /** Characters of a prompt that the engine takes. */
 export const MAX_PROMPT_LENGTH = 2000;
 /** Prompts of one pool: the paper draws 14,000. */
@@ -14,16 +16,6 @@ export interface RejectedPrompt {
 export interface PromptPool {
   readonly prompts: readonly string[];
   readonly rejected: readonly RejectedPrompt[];
-}
-
-/** What makes two captions one: case, spaces and the stop at the end do not tell them apart. */
-export function promptKey(prompt: string): string {
-  return prompt
-    .normalize('NFKC')
-    .toLowerCase()
-    .replace(/\s+/g, ' ')
-    .trim()
-    .replace(/[.!?\s]+$/, '');
 }
 
 /** Cleans and dedupes captions in their order; says of each row that is left out why. */

@@ -32,6 +32,12 @@ export class LoraAdapter {
     this.#layers = layers;
   }
 
+  /** What `create` refuses, without making anything. @throws InvalidInputError */
+  static check(layers: AdaptableLayers, config: LoraConfig): void {
+    checkLoraConfig(config);
+    targetsOf(layers, config);
+  }
+
   /**
    * A new adapter, which changes nothing yet.
    * @param seed PEFT's after `torch.manual_seed(seed)`

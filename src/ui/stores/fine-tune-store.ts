@@ -1,4 +1,5 @@
 import { createStore } from 'zustand/vanilla';
+import { InvalidInputError } from '../../common/errors';
 import type { StudioEngine } from '../../engine/protocol';
 import type {
   TrainHistory,
@@ -55,7 +56,6 @@ export interface FineTuneState {
   readonly samples: Readonly<Record<string, readonly TrainSample[]>>;
   /** Pairs of the chosen dataset that cannot be trained with; the next start leaves them out. */
   readonly problems: readonly PairProblem[];
-  readonly remarks: readonly string[];
   readonly failure: Failure | null;
   /** The tab was in the background while it trained. */
   readonly wasHidden: boolean;
@@ -64,7 +64,7 @@ export interface FineTuneState {
   applyPreset(id: PresetId): void;
   refresh(): Promise<void>;
   /** With problems that were told already, the pairs they are about are left out. */
-  start(model: { id: string; sampleRateHz: number; maxDurationSeconds: number }): Promise<void>;
+  start(model: { id: string }): Promise<void>;
   resume(runId: string): Promise<void>;
   pause(): Promise<void>;
   cancel(): void;
@@ -176,13 +176,12 @@ export function createFineTuneStore(engine: StudioEngine, source: PairSource) {
       histories: {},
       samples: {},
       problems: [],
-      remarks: [],
       failure: null,
       wasHidden: false,
       change: (draft) =>
         set((state) => ({
           draft: { ...state.draft, ...draft },
-          ...('datasetId' in draft || 'dataOf' in draft ? { problems: [], remarks: [] } : {}),
+          ...('datasetId' in draft || 'dataOf' in draft ? { problems: [] } : {}),
         })),
       changeSettings: (settings) =>
         set(({ draft }) => ({
@@ -227,9 +226,15 @@ export function createFineTuneStore(engine: StudioEngine, source: PairSource) {
           const dataset = datasets?.find(({ id }) => id === draft.datasetId);
           const all = dataset ? await source.pairs(dataset.id) : [];
           const told = get().problems.length;
-          const { usable, problems, remarks } = checkPairs(all, model);
-          set({ problems, remarks });
+          if (dataset && all.length === 0) throw new InvalidInputError(noPairsText(dataset.name));
+          const { usable, problems } = checkPairs(all);
+          set({ problems });
           if (problems.length > 0 && problems.length !== told) throw new PairsToldError();
+          if (problems.length > 0 && usable.length === 0) {
+            throw new InvalidInputError(
+              `None of the pairs of “${dataset?.name}” can be trained with; what is wrong with each (${problems.length}) stands beside the form. Choose other pairs.`,
+            );
+          }
           const name = request.name ?? dataset?.name;
           return engine.train.start(
             {
@@ -256,7 +261,8 @@ export function createFineTuneStore(engine: StudioEngine, source: PairSource) {
       select: (runId) =>
         attempt(async () => {
           set({ selectedId: runId });
-          if (runId && get().progress?.runId !== runId) await load(runId);
+          const newer = get().runs?.some(({ id, state }) => id === runId && state === 'newer');
+          if (runId && !newer && get().progress?.runId !== runId) await load(runId);
         }),
       compare: (runId, on) =>
         attempt(async () => {
@@ -276,7 +282,6 @@ export function createFineTuneStore(engine: StudioEngine, source: PairSource) {
             settings: run.settings,
           },
           problems: [],
-          remarks: [],
         });
       },
       describe: (runId, texts) =>
@@ -312,6 +317,11 @@ export function createFineTuneStore(engine: StudioEngine, source: PairSource) {
       dismissFailure: () => set({ failure: null }),
     };
   });
+}
+
+/** Votes and bounds may leave nothing: that is no fault of the dataset. */
+function noPairsText(name: string): string {
+  return `A run needs pairs, but “${name}” gives none: its votes are ties, or its bounds let no pair through. Widen the bounds or vote on more pairs in Preferences.`;
 }
 
 /** The panel has just told which pairs cannot be used: nothing failed, and nothing began. */

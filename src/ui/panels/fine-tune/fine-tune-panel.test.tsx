@@ -124,6 +124,43 @@ test('pairs that nothing can be learned from are told first, and left out by the
 });
 
 test.each([
+  ['ties', [], /“my pairs” gives none: its votes are ties.*vote on more pairs/],
+  [
+    'broken ones',
+    [{ prompt: 'quiet', winner: tone(100, 0), loser: tone(9) }],
+    /None of the pairs of “my pairs” can be trained with/,
+  ],
+])(
+  'a dataset with nothing but %s is refused in words, and no run is spoken of',
+  async (_, pairs, message) => {
+    const { engine, start, user } = await openPanel({ pairs });
+    await user.click(start);
+    const again = screen.queryByRole('button', { name: 'Leave them out and start' });
+    if (again) await user.click(again);
+    const alert = await screen.findByRole('alert');
+    expect(alert.textContent).toMatch(message);
+    expect(alert.textContent).not.toMatch(/checkpoint/);
+    expect(engine.train.startRequests).toHaveLength(0);
+  },
+);
+
+test('a run says what was done to its pairs; one of a newer studio only says so', async () => {
+  const { engine, studio, start, user } = await openPanel();
+  await user.click(start);
+  await screen.findByRole('button', { name: 'Use in Generate' });
+  await waitFor(() => expect(studio.fineTune.getState().busy).toBe(false));
+  const [run] = await engine.train.runs();
+  engine.train.put({ ...run!, remarks: ['Clips at 44.1 kHz are converted to 16 kHz.'] });
+  const newer = { state: 'newer', settings: null, failure: 'Written by a newer version.' } as const;
+  engine.train.put({ ...run!, id: 'later', name: 'from tomorrow', ...newer });
+  await act(() => studio.fineTune.getState().refresh());
+  expect(screen.getByText('Clips at 44.1 kHz are converted to 16 kHz.')).toBeTruthy();
+  await user.click(screen.getByRole('button', { name: /^from tomorrow/ }));
+  expect(await screen.findByText('Written by a newer version.')).toBeTruthy();
+  expect(screen.queryByRole('button', { name: 'Use in Generate' })).toBeNull();
+});
+
+test.each([
   ['Learning rate', '1000', /Learning rate: enter a number from 0 to 0.1; this is 1,000/],
   ['β', '0', /enter a number from 1 to 1,000,000; this is 0/],
   ['β', '1e9', /this is 1,000,000,000/],

@@ -5,7 +5,7 @@ import fieldStyles from '../../components/field.module.css';
 import { Icon } from '../../components/icons';
 import { Notice } from '../../components/notice';
 import { ProgressBar } from '../../components/progress-bar';
-import { helpFor, toFailure } from '../../stores/failure';
+import { type Failure, helpFor, toFailure } from '../../stores/failure';
 import { useFineTune, useStudio } from '../../stores/studio-context';
 import { type ExportKind, exportKinds, exportLabels, exportRun, saveFile } from './export-run';
 import { PairXray } from './pair-xray';
@@ -48,7 +48,7 @@ function FailureNotice() {
   return (
     <Notice
       kind="error"
-      title={failure.code === 'non-finite' ? 'The run diverged' : helpFor(failure.code).title}
+      title={failureTitle(failure)}
       actions={
         <Button size="small" onClick={() => fineTune.getState().dismissFailure()}>
           Dismiss
@@ -56,9 +56,16 @@ function FailureNotice() {
       }
     >
       <p>{failure.message}</p>
-      <p>The run stands at its last checkpoint; nothing before it is lost.</p>
+      {failure.code !== 'invalid-input' && (
+        <p>The run stands at its last checkpoint; nothing before it is lost.</p>
+      )}
     </Notice>
   );
+}
+
+function failureTitle({ code }: Failure): string {
+  if (code === 'non-finite') return 'The run diverged';
+  return code === 'invalid-input' ? 'This cannot be trained' : helpFor(code).title;
 }
 
 /** A run that a closed tab, a crash or a pause left in the middle. */
@@ -124,6 +131,13 @@ function RunningBar() {
 
 function Run({ run }: { readonly run: TrainRun }) {
   const isActive = useFineTune((state) => state.progress?.runId === run.id);
+  if (run.state === 'newer') {
+    return (
+      <Notice kind="info" title={`“${run.name}” is of a newer studio`}>
+        <p>{run.failure}</p>
+      </Notice>
+    );
+  }
   return (
     <>
       <RunHeader run={run} />
@@ -209,6 +223,11 @@ function RunHeader({ run }: { readonly run: TrainRun }) {
           </>
         )}
       </p>
+      {run.remarks?.map((remark) => (
+        <p key={remark} className={styles.facts}>
+          {remark}
+        </p>
+      ))}
       <label className={styles.notes}>
         <span className={fieldStyles.label}>Notes</span>
         <textarea

@@ -12,6 +12,7 @@ const states: Readonly<Record<TrainRun['state'], string>> = {
   stopped: 'stopped',
   done: 'done',
   imported: 'imported',
+  newer: 'of a newer studio',
 };
 
 /** Every run and adapter of this browser. */
