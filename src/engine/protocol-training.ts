@@ -165,6 +165,9 @@ export interface TrainHistory {
   readonly validations: readonly TrainValidation[];
 }
 
+/** `tensorboard`: an event file for a folder that `tensorboard --logdir` is given. */
+export type MetricsFormat = 'jsonl' | 'csv' | 'tensorboard';
+
 export interface TrainProgress {
   readonly runId: string;
   readonly stage: 'prepare' | 'train' | 'checkpoint' | 'validate' | 'sample';
@@ -219,6 +222,8 @@ export interface TrainApi {
   metrics(runId: string): Promise<readonly TrainMetrics[]>;
   /** `metrics` and the validations between them. */
   history(runId: string): Promise<TrainHistory>;
+  /** The history as a file; all but the CSV hold the run and its settings too. */
+  exportMetrics(runId: string, format: MetricsFormat): Promise<ModelFile>;
   /** In the order in which they were made. */
   samples(runId: string): Promise<readonly TrainSample[]>;
   /** Pairs of the run under its adapter, at each noise level (shares of the process, 0…1). */

@@ -144,6 +144,10 @@ export function createFakeTraining(pause: () => Promise<void>): FakeTraining {
         .sort((a, b) => b.createdAt.localeCompare(a.createdAt)),
     metrics: async (id) => metrics.get(id) ?? [],
     history: async (id) => ({ metrics: metrics.get(id) ?? [], validations: validations.get(id) ?? [] }),
+    exportMetrics: async (id, format) => {
+      find(id);
+      return { path: `metrics.${format}`, blob: new Blob([format]) };
+    },
     samples: async (id) => samples.get(id) ?? [],
     examine: async (id, levels) =>
       Array.from({ length: find(id).pairCount }, (_, pair) => ({

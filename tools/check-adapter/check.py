@@ -4,7 +4,8 @@
 
 The folder has what `studio.train.exportAdapter` gives, and, where they are there, the two files of
 `studio.train.exportMerged`: unet/diffusion_pytorch_model.safetensors (diffusers' names) and
-pytorch_model_main.safetensors (Tango's). `node tools/check-adapter/run.mjs` makes such a folder and calls this.
+pytorch_model_main.safetensors (Tango's), and the metrics of `exportMetrics` as JSON lines and as TensorBoard events,
+which have to say the same. `node tools/check-adapter/run.mjs` makes such a folder and calls this.
 
 Prints the largest difference of each form's prediction from PEFT's and how far the adapter moves the base model's; fails
 when a key is missing or unexpected, when two differ, or when the adapter changes nothing.
@@ -13,6 +14,7 @@ when a key is missing or unexpected, when two differ, or when the adapter change
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -49,12 +51,27 @@ def predict(unet: torch.nn.Module, config: dict) -> torch.Tensor:
         return unet(sample, torch.tensor(500), encoder_hidden_states=states).sample
 
 
+def check_metrics(folder: Path) -> None:
+    """TensorBoard reads the event file's losses as the JSON lines have them."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    losses = [(line["step"], line["loss"]) for line in lines if line["type"] == "step"]
+    read = EventAccumulator(str(next(folder.glob("events.out.tfevents.*")))).Reload()
+    events = [(event.step, event.value) for event in read.Scalars("train/loss")]
+    assert [step for step, _ in events] == [step for step, _ in losses], "other steps"
+    assert all(abs(a - b) <= 1e-6 * abs(b) for (_, a), (_, b) in zip(events, losses)), "other losses"
+    print(f"TensorBoard reads {len(events)} steps of {len(read.Tags()['scalars'])} figures")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("adapter", type=Path)
     parser.add_argument("model", type=Path)
     arguments = parser.parse_args()
 
+    if (arguments.adapter / "metrics.jsonl").exists():
+        check_metrics(arguments.adapter)
     base = load_unet(arguments.model)
     config = dict(base.config)
     base_config = dict(base.config)

@@ -59,6 +59,8 @@ try {
       ...(await studio.train.exportAdapter(id)),
       await studio.train.exportMerged(id, 'diffusers'),
       await studio.train.exportMerged(id, 'tango'),
+      await studio.train.exportMetrics(id, 'jsonl'),
+      await studio.train.exportMetrics(id, 'tensorboard'),
     ];
     const base64 = async (blob) => {
       const bytes = new Uint8Array(await blob.arrayBuffer());

@@ -66,6 +66,7 @@ function engineOf(options: EngineStartOptions): StudioEngine {
       listen: unused,
       rename: unused,
       estimate: unused,
+      exportMetrics: unused,
       exportMerged: unused,
       remove: unused,
       exportAdapter: unused,

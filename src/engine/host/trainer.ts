@@ -16,6 +16,7 @@ import type { AdapterUse, JobOptions, ModelFile, ResolvedGenerateRequest, Sound 
 import type {
   ExaminedPair,
   ExamineProgress,
+  MetricsFormat,
   TrainApi,
   TrainEstimate,
   TrainHistory,
@@ -28,6 +29,7 @@ import type {
   TrainSettings,
 } from '../protocol-training';
 import { remarksOn } from '../training-clips';
+import { metricsFile } from './metrics-export';
 import { resolveRequest } from './resolve-request';
 import { StepClock } from './step-clock';
 import { checkPairs, clipSeconds, recipeOf, resolveSettings } from './train-request';
@@ -168,6 +170,15 @@ export class Trainer implements TrainApi {
     if (run.state === 'imported') return { metrics: [], validations: [] };
     const { metrics, validations } = await this.#store.checkpoint(runId);
     return { metrics, validations };
+  }
+
+  async exportMetrics(runId: string, format: MetricsFormat): Promise<ModelFile> {
+    if (!['jsonl', 'csv', 'tensorboard'].includes(format)) {
+      throw new InvalidInputError(
+        `Metrics are written as "jsonl", "csv" or "tensorboard", but ${String(format)} came.`,
+      );
+    }
+    return metricsFile(await this.#store.run(runId), await this.history(runId), format);
   }
 
   async samples(runId: string): Promise<readonly TrainSample[]> {

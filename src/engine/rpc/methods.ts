@@ -92,6 +92,7 @@ export interface EngineMethods {
   'train.rename': TrainMethod<'rename'>;
   'train.remove': TrainMethod<'remove'>;
   'train.estimate': TrainMethod<'estimate'>;
+  'train.exportMetrics': TrainMethod<'exportMetrics'>;
   'train.exportAdapter': TrainMethod<'exportAdapter'>;
   'train.exportMerged': TrainMethod<'exportMerged'>;
   'train.importAdapter': TrainMethod<'importAdapter'>;
@@ -168,6 +169,7 @@ export function handlersOf(engine: StudioEngine): EngineHandlers {
     'train.rename': (args) => train.rename(...args),
     'train.remove': ([runId]) => train.remove(runId),
     'train.estimate': (args) => train.estimate(...args),
+    'train.exportMetrics': (args) => train.exportMetrics(...args),
     'train.exportAdapter': ([runId]) => train.exportAdapter(runId),
     'train.exportMerged': (args) => train.exportMerged(...args),
     'train.importAdapter': (args) => train.importAdapter(...args),
@@ -245,6 +247,7 @@ export function engineFrom(invoke: Invoke): StudioEngine {
       rename: (...args) => invoke('train.rename', args),
       remove: (runId) => invoke('train.remove', [runId]),
       estimate: (...args) => invoke('train.estimate', args),
+      exportMetrics: (...args) => invoke('train.exportMetrics', args),
       exportAdapter: (runId) => invoke('train.exportAdapter', [runId]),
       exportMerged: (...args) => invoke('train.exportMerged', args),
       importAdapter: (...args) => invoke('train.importAdapter', args),

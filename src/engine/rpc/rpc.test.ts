@@ -59,6 +59,7 @@ const noEngine: StudioEngine = {
     listen: notCalled,
     rename: notCalled,
     estimate: notCalled,
+    exportMetrics: notCalled,
     exportMerged: notCalled,
     remove: notCalled,
     exportAdapter: notCalled,

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import type { TrainMetrics } from '../../../engine/protocol-training';
 import { charts, curvesOf, smoothed } from './curves';
-import { metricsCsv } from './export-run';
 import { roomyRange, tickText } from './line-chart';
 
 const metrics = [1, 2, 3].map(
@@ -77,12 +76,6 @@ test('smoothing keeps a constant, from its first point on', () => {
       0.5,
     )[1]![1],
   ).toBeCloseTo(2 / 3, 12);
-});
-
-test('CSV has a line for each step, and nothing where there is nothing', () => {
-  const [head, first] = metricsCsv(metrics).split('\n');
-  expect(head).toMatch(/^step,epoch,phase,loss/);
-  expect(first).toBe('1,0,sft,1,,,0.5,,,,0.0001,1,30');
 });
 
 test('an axis has room for a flat curve, and its ticks tell themselves apart', () => {

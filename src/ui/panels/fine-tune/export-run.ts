@@ -1,21 +1,13 @@
 import { downloadZip } from 'client-zip';
 import type { StudioEngine } from '../../../engine/protocol';
-import type { TrainHistory, TrainMetrics, TrainRun } from '../../../engine/protocol-training';
-import { tensorboardEvents } from './tensorboard-events';
+import type { MetricsFormat, TrainRun } from '../../../engine/protocol-training';
 
 export interface ExportFile {
   readonly name: string;
   readonly blob: Blob;
 }
 
-export type ExportKind =
-  | 'jsonl'
-  | 'csv'
-  | 'peft'
-  | 'diffusers'
-  | 'merged-diffusers'
-  | 'merged-tango'
-  | 'tensorboard';
+export type ExportKind = MetricsFormat | 'peft' | 'diffusers' | 'merged-diffusers' | 'merged-tango';
 
 export const exportLabels: Readonly<Record<ExportKind, string>> = {
   peft: 'Adapter for PEFT (zip)',
@@ -24,7 +16,7 @@ export const exportLabels: Readonly<Record<ExportKind, string>> = {
   'merged-tango': 'Merged UNet, Tango’s names',
   jsonl: 'metrics.jsonl',
   csv: 'metrics.csv',
-  tensorboard: 'TensorBoard events',
+  tensorboard: 'TensorBoard events (zip)',
 };
 
 /** What a run can be exported as: one that trained the whole UNet has no adapter. */
@@ -48,15 +40,16 @@ export async function exportRun(
       .slice(0, 60) || 'run';
   switch (kind) {
     case 'jsonl':
-      return { name: `${stem}_metrics.jsonl`, blob: text(metricsJsonl(run, await train.history(run.id))) };
-    case 'csv':
-      return { name: `${stem}_metrics.csv`, blob: text(metricsCsv(await train.metrics(run.id))) };
-    case 'tensorboard':
-      // TensorBoard reads files with "tfevents" in their name.
-      return {
-        name: `events.out.tfevents.${stem}`,
-        blob: tensorboardEvents(run, await train.history(run.id)),
-      };
+    case 'csv': {
+      const { path, blob } = await train.exportMetrics(run.id, kind);
+      return { name: `${stem}_${path}`, blob };
+    }
+    case 'tensorboard': {
+      // In a folder of the run's name, by which TensorBoard knows it.
+      const { path, blob } = await train.exportMetrics(run.id, kind);
+      const entry = { name: `${stem}/${path}`, input: blob };
+      return { name: `${stem}_tensorboard.zip`, blob: await downloadZip([entry]).blob() };
+    }
     case 'peft': {
       const files = (await train.exportAdapter(run.id)).filter(({ path }) => path.startsWith('adapter_'));
       const entries = files.map(({ path, blob }) => ({ name: path, input: blob }));
@@ -77,41 +70,6 @@ export async function exportRun(
       return { name: path, blob };
     }
   }
-}
-
-/** The run first, then a line for each step and each validation. */
-export function metricsJsonl(run: TrainRun, { metrics, validations }: TrainHistory): string {
-  const lines = [
-    { type: 'run', ...run },
-    ...metrics.map((one) => ({ type: 'step', ...one })),
-    ...validations.map((one) => ({ type: 'validation', ...one })),
-  ];
-  return lines.map((line) => `${JSON.stringify(line)}\n`).join('');
-}
-
-const columns = [
-  'step',
-  'epoch',
-  'phase',
-  'loss',
-  'implicitAccuracy',
-  'margin',
-  'mseWinner',
-  'mseLoser',
-  'refMseWinner',
-  'refMseLoser',
-  'learningRate',
-  'gradNorm',
-  'seconds',
-] as const satisfies readonly (keyof TrainMetrics)[];
-
-export function metricsCsv(metrics: readonly TrainMetrics[]): string {
-  const rows = metrics.map((one) => columns.map((column) => one[column] ?? '').join(','));
-  return `${[columns.join(','), ...rows].join('\n')}\n`;
-}
-
-function text(content: string): Blob {
-  return new Blob([content], { type: 'text/plain' });
 }
 
 /** Blob addresses live until the browser has read them; a minute is ample for a save dialog to begin. */
