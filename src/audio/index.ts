@@ -11,4 +11,5 @@ export { type SoundFormat, soundFormatOf } from './sound-format';
 export { type SpectrogramImage, spectrogramImage } from './spectrogram-image';
 export { hannWindow, magnitudeSpectrogram, type Spectrogram, type StftOptions } from './stft';
 export { type DecodedWav, decodeWav } from './wav/decode-wav';
-export { encodeWav, type WavInfo, type WavSampleFormat } from './wav/encode-wav';
+export { encodeWav, type WavSampleFormat } from './wav/encode-wav';
+export { readWavInfo, type WavInfo } from './wav/wav-info';

@@ -65,6 +65,33 @@ export interface TrainDataset {
   readonly name: string;
 }
 
+/** The pairs that a run was made with. */
+export interface PairsLineage {
+  readonly count: number;
+  readonly heldOut: number;
+  /** Over ids, prompts and both sounds of every pair, in their order: the same for the same pairs. */
+  readonly sha256: string | null;
+}
+
+/** Where an adapter comes from: what files of it, and sounds made with it, say of themselves. */
+export interface AdapterLineage {
+  readonly run: {
+    readonly id: string;
+    readonly name: string;
+    readonly notes: string;
+    /** ISO 8601. */
+    readonly createdAt: string;
+    readonly step: number;
+    readonly stepCount: number;
+  };
+  readonly model: string;
+  readonly dataset: TrainDataset | null;
+  /** Null where that is not known: an adapter of another tool. */
+  readonly pairs: PairsLineage | null;
+  /** As `TrainSettings`; those of another version of the studio may have other fields. */
+  readonly settings: Readonly<Record<string, unknown>> | null;
+}
+
 export interface TrainRequest extends Partial<TrainSettings> {
   readonly name?: string;
   /** Or `dataOf`. */
@@ -101,6 +128,10 @@ export interface TrainRun {
   readonly parameterCount: number;
   readonly settings: TrainSettings | null;
   readonly dataset: TrainDataset | null;
+  /** Of its pairs (`PairsLineage`); absent in runs kept long ago. */
+  readonly pairsSha256?: string;
+  /** What the file of an imported adapter says of where it comes from. */
+  readonly origin?: AdapterLineage;
   /** What was done to its pairs, in words (cut, converted, repeated); absent in runs kept long ago. */
   readonly remarks?: readonly string[];
   /** ISO 8601. */
@@ -245,6 +276,8 @@ export interface TrainApi {
     durationSeconds: number,
     modelId?: string,
   ): Promise<TrainEstimate>;
+  /** Of a run or an imported adapter; files of other tools say nothing but their name. */
+  lineage(runId: string): Promise<AdapterLineage>;
   /** adapter_model.safetensors and adapter_config.json (PEFT), pytorch_lora_weights.safetensors (diffusers). */
   exportAdapter(runId: string): Promise<readonly ModelFile[]>;
   /** The whole UNet with the adapter merged in, as one safetensors file with diffusers' or with Tango's names. */

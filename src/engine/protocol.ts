@@ -9,7 +9,7 @@ import type { ClapApi } from './protocol-clap';
 import type { HubOrigin, HubPlan, HubSource, ModelCheck, StorageReport } from './protocol-hub';
 import type { JobOptions, ModelFile } from './protocol-jobs';
 import type { PreferencesApi } from './protocol-preferences';
-import type { TrainApi, TrainRun } from './protocol-training';
+import type { AdapterLineage, TrainApi } from './protocol-training';
 
 export type { HubOrigin, HubPlan, HubSource, ModelCheck, StorageReport } from './protocol-hub';
 export type { JobOptions, ModelFile } from './protocol-jobs';
@@ -128,6 +128,8 @@ export interface Sound {
   readonly seed: number;
   readonly takeIndex: number;
   readonly parameters: ResolvedGenerateRequest;
+  /** Of `parameters.adapters`, one each; absent where there are none. */
+  readonly lineage?: readonly AdapterLineage[];
   /** The prompt or the negative prompt was longer than the text encoder takes: its end was not heard. */
   readonly truncated: boolean;
   readonly melSpectrogram: MelSpectrogram;

@@ -130,6 +130,7 @@ export function createFakeEngineClient(options: FakeEngineOptions = {}): FakeEng
     requests.push(request);
     const parameters = resolve(request);
     const { steps, count } = parameters;
+    const lineage = await Promise.all((request.adapters ?? []).map(({ id }) => train.lineage(id)));
     const sounds: Sound[] = [];
     for (let takeIndex = 0; takeIndex < count; takeIndex += 1) {
       if (failure?.takeIndex === takeIndex) {
@@ -174,6 +175,7 @@ export function createFakeEngineClient(options: FakeEngineOptions = {}): FakeEng
         seed,
         takeIndex,
         parameters,
+        ...(lineage.length > 0 ? { lineage } : {}),
         truncated: false,
         melSpectrogram: mel,
         backend: 'wasm',
@@ -296,6 +298,7 @@ function resolve(request: GenerateRequest): ResolvedGenerateRequest {
     durationSeconds: request.durationSeconds ?? 5.12,
     count: request.count ?? 1,
     modelId: request.modelId ?? fakeModel.id,
+    ...(request.adapters?.length ? { adapters: request.adapters } : {}),
   };
 }
 

@@ -1,4 +1,5 @@
 import { InvalidInputError, JobCancelledError, ModelNotFoundError, type StudioError } from '../common/errors';
+import { lineageOf } from '../engine/lineage';
 import { TRAIN_DEFAULTS } from '../engine/protocol-limits';
 import type {
   TrainApi,
@@ -144,6 +145,7 @@ export function createFakeTraining(pause: () => Promise<void>): FakeTraining {
         .sort((a, b) => b.createdAt.localeCompare(a.createdAt)),
     metrics: async (id) => metrics.get(id) ?? [],
     history: async (id) => ({ metrics: metrics.get(id) ?? [], validations: validations.get(id) ?? [] }),
+    lineage: async (id) => lineageOf(find(id)),
     exportMetrics: async (id, format) => {
       find(id);
       return { path: `metrics.${format}`, blob: new Blob([format]) };

@@ -1,22 +1,14 @@
 import { InvalidInputError } from '../../common/errors';
 import { checkFinite, checkSampleRate } from '../checks';
 import { WAVE_FORMAT } from './format';
+import { type WavInfo, wavInfoChunk } from './wav-info';
 
 export type WavSampleFormat = 'pcm16' | 'pcm24' | 'float32';
 
 const BYTES_PER_SAMPLE: Record<WavSampleFormat, number> = { pcm16: 2, pcm24: 3, float32: 4 };
-/** Words that players and editors show: RIFF's LIST of INFO. */
-export interface WavInfo {
-  readonly title?: string;
-  readonly software?: string;
-  readonly comment?: string;
-}
-
-const INFO_IDS = { title: 'INAM', software: 'ISFT', comment: 'ICMT' } as const satisfies Record<
-  keyof WavInfo,
-  string
->;
-const HEADER_BYTES = 44;
+/** RIFF's and fmt's; the texts follow, then the data behind a header of its own. */
+const FORMAT_END_BYTES = 36;
+const DATA_HEADER_BYTES = 8;
 /** A RIFF length is 32 bits. */
 const MAX_FILE_BYTES = 2 ** 32 - 1;
 
@@ -30,7 +22,7 @@ const MAX_FILE_BYTES = 2 ** 32 - 1;
  * odd 24-bit files, wrap, or bring a whole media container library with them.
  *
  * @param channels one array of samples for each channel, −1…1, all of one length
- * @param info written behind the samples, in UTF-8
+ * @param info texts about the sound
  * @throws InvalidInputError for no channels, unequal lengths, a NaN, a bad rate, or more than 4 GiB
  */
 export function encodeWav(
@@ -49,54 +41,31 @@ export function encodeWav(
   for (const channel of channels) checkFinite(channel, "A WAV file's samples");
   const blockBytes = BYTES_PER_SAMPLE[format] * channels.length;
   const dataBytes = blockBytes * samples;
-  const list = infoChunk(info);
-  const paddedBytes = dataBytes + (dataBytes % 2);
-  const fileBytes = HEADER_BYTES + paddedBytes + list.length;
+  const texts = wavInfoChunk(info);
+  const dataStart = FORMAT_END_BYTES + texts.length + DATA_HEADER_BYTES;
+  const fileBytes = dataStart + dataBytes + (dataBytes % 2);
   if (fileBytes > MAX_FILE_BYTES) {
     throw new InvalidInputError(
       `A WAV file holds at most 4 GiB, but this sound needs ${fileBytes} bytes. Split it, or use fewer bits.`,
     );
   }
-  const view = new DataView(new ArrayBuffer(fileBytes));
-  writeHeader(view, { format, channelCount: channels.length, sampleRateHz, blockBytes, dataBytes });
-  writeSamples(view, channels, format);
-  const bytes = new Uint8Array(view.buffer);
-  bytes.set(list, HEADER_BYTES + paddedBytes);
-  return bytes;
+  const file = new Uint8Array(fileBytes);
+  const view = new DataView(file.buffer);
+  writeFormat(view, { format, channelCount: channels.length, sampleRateHz, blockBytes });
+  file.set(texts, FORMAT_END_BYTES);
+  writeAscii(view, dataStart - DATA_HEADER_BYTES, 'data');
+  view.setUint32(dataStart - 4, dataBytes, true);
+  writeSamples(view, dataStart, channels, format);
+  return file;
 }
 
-/** Empty without any word. Each text ends with a zero, and is padded to an even length. */
-function infoChunk(info: WavInfo): Uint8Array {
-  const texts = Object.entries(INFO_IDS).flatMap(([key, id]) => {
-    const text = info[key as keyof WavInfo];
-    return text ? [{ id, bytes: new TextEncoder().encode(`${text.replaceAll('\0', ' ')}\0`) }] : [];
-  });
-  if (texts.length === 0) return new Uint8Array();
-  const padded = (length: number): number => length + (length % 2);
-  const size = texts.reduce((sum, { bytes }) => sum + 8 + padded(bytes.length), 12);
-  const chunk = new Uint8Array(size);
-  const view = new DataView(chunk.buffer);
-  writeAscii(view, 0, 'LIST');
-  view.setUint32(4, size - 8, true);
-  writeAscii(view, 8, 'INFO');
-  let at = 12;
-  for (const { id, bytes } of texts) {
-    writeAscii(view, at, id);
-    view.setUint32(at + 4, bytes.length, true);
-    chunk.set(bytes, at + 8);
-    at += 8 + padded(bytes.length);
-  }
-  return chunk;
-}
-
-function writeHeader(
+function writeFormat(
   view: DataView,
   header: {
     format: WavSampleFormat;
     channelCount: number;
     sampleRateHz: number;
     blockBytes: number;
-    dataBytes: number;
   },
 ): void {
   writeAscii(view, 0, 'RIFF');
@@ -109,12 +78,15 @@ function writeHeader(
   view.setUint32(28, header.sampleRateHz * header.blockBytes, true);
   view.setUint16(32, header.blockBytes, true);
   view.setUint16(34, BYTES_PER_SAMPLE[header.format] * 8, true);
-  writeAscii(view, 36, 'data');
-  view.setUint32(40, header.dataBytes, true);
 }
 
-function writeSamples(view: DataView, channels: readonly Float32Array[], format: WavSampleFormat): void {
-  let offset = HEADER_BYTES;
+function writeSamples(
+  view: DataView,
+  dataStart: number,
+  channels: readonly Float32Array[],
+  format: WavSampleFormat,
+): void {
+  let offset = dataStart;
   const samples = channels[0]!.length;
   for (let i = 0; i < samples; i += 1) {
     for (const channel of channels) {

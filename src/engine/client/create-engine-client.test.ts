@@ -67,6 +67,7 @@ function engineOf(options: EngineStartOptions): StudioEngine {
       rename: unused,
       estimate: unused,
       exportMetrics: unused,
+      lineage: unused,
       exportMerged: unused,
       remove: unused,
       exportAdapter: unused,

@@ -153,6 +153,7 @@ export class EngineHost implements StudioEngine {
           const [sound] = await generateTakes({
             pipeline,
             request,
+            lineage: [],
             latents: undefined,
             returnStages: false,
             backend: this.#device.backend,
@@ -246,11 +247,14 @@ export class EngineHost implements StudioEngine {
       onProgress?.({ stage: 'load-model', ...beforeTheFirst });
       const { pipeline, summary } = await this.#load(resolved.modelId, { signal: running });
       checkDuration(resolved.durationSeconds, summary);
-      const detach = await this.#trainer.attach(resolved.adapters ?? [], resolved.modelId, pipeline);
+      const adapters = resolved.adapters ?? [];
+      const lineage = await Promise.all(adapters.map(({ id }) => this.#trainer.lineage(id)));
+      const detach = await this.#trainer.attach(adapters, resolved.modelId, pipeline);
       try {
         return await generateTakes({
           pipeline,
           request: resolved,
+          lineage,
           latents: request.latents,
           returnStages: request.returnStages ?? false,
           backend: this.#device.backend,

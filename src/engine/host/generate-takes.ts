@@ -1,10 +1,13 @@
 import type { TangoPipeline } from '../../diffusion/pipelines/tango-pipeline';
 import type { BackendName, GenerateProgress, ResolvedGenerateRequest, Sound, TensorData } from '../protocol';
+import type { AdapterLineage } from '../protocol-training';
 import { type CostedStage, ProgressEstimate, type StageSpeeds } from './progress-estimate';
 
 export interface TakesJob {
   readonly pipeline: TangoPipeline;
   readonly request: ResolvedGenerateRequest;
+  /** Of the request's adapters. */
+  readonly lineage: readonly AdapterLineage[];
   /** Starting noise for every take, instead of the seeds'. */
   readonly latents: TensorData | undefined;
   readonly returnStages: boolean;
@@ -65,6 +68,7 @@ async function generateTake(job: TakesJob, takeIndex: number, estimate: Progress
     seed,
     takeIndex,
     parameters: { ...request, seed, count: 1 },
+    ...(job.lineage.length > 0 ? { lineage: job.lineage } : {}),
     truncated: output.truncated,
     melSpectrogram: output.mel,
     backend: job.backend,

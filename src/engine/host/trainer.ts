@@ -10,10 +10,10 @@ import { writeAdapterFiles } from '../../training/lora/peft-format';
 import { PreferenceTrainer, type TrainerState } from '../../training/preference-trainer';
 import { LoraPart, type TrainedPart } from '../../training/trained-part';
 import type { CachedPair, CachedText, TrainingData } from '../../training/training-data';
-import type { TrainingRecipe } from '../../training/training-recipe';
-import { WholeUNet } from '../../training/whole-unet';
+import { lineageOf, parseLineage } from '../lineage';
 import type { AdapterUse, JobOptions, ModelFile, ResolvedGenerateRequest, Sound } from '../protocol';
 import type {
+  AdapterLineage,
   ExaminedPair,
   ExamineProgress,
   MetricsFormat,
@@ -29,6 +29,7 @@ import type {
   TrainSettings,
 } from '../protocol-training';
 import { remarksOn } from '../training-clips';
+import { lineageRecord, pairsHash } from './lineage';
 import { metricsFile } from './metrics-export';
 import { resolveRequest } from './resolve-request';
 import { StepClock } from './step-clock';
@@ -112,6 +113,7 @@ export class Trainer implements TrainApi {
           trainer.part.dispose();
         }
       });
+      const pairsSha256 = pairs ? await pairsHash(pairs) : source?.pairsSha256;
       const run: TrainRun = {
         id,
         name: request.name ?? `${data.pairs.length} pairs`,
@@ -125,6 +127,7 @@ export class Trainer implements TrainApi {
         durationSeconds,
         settings,
         dataset: request.dataset ?? source?.dataset ?? null,
+        ...(pairsSha256 && { pairsSha256 }),
         remarks,
         createdAt: new Date().toISOString(),
         failure: null,
@@ -258,17 +261,17 @@ export class Trainer implements TrainApi {
     );
   }
 
+  async lineage(runId: string): Promise<AdapterLineage> {
+    return lineageOf(await this.#store.run(runId));
+  }
+
   async exportAdapter(runId: string): Promise<readonly ModelFile[]> {
     const run = await this.#store.run(runId);
-    const contents = await this.#withPart(run, async (part) => {
-      if (part instanceof LoraPart) {
-        return { config: part.adapter.config, tensors: await part.adapter.tensors() };
-      }
-      throw new InvalidInputError(
-        `"${run.name}" trained the whole UNet: it has no adapter. Export the merged UNet.`,
-      );
-    });
-    return writeAdapterFiles(contents, run.modelId, lineageOf(run));
+    const contents = await this.#withAdapter(run, async (adapter) => ({
+      config: adapter.config,
+      tensors: await adapter.tensors(),
+    }));
+    return writeAdapterFiles(contents, run.modelId, await this.#record(run));
   }
 
   async exportMerged(runId: string, layout: 'diffusers' | 'tango'): Promise<ModelFile> {
@@ -276,16 +279,10 @@ export class Trainer implements TrainApi {
       throw new InvalidInputError(`The layout is "diffusers" or "tango", but ${String(layout)} came.`);
     }
     const run = await this.#store.run(runId);
-    const blob = await this.#withPart(run, async (part, pipeline) => {
-      const detach = part.attach(pipeline.denoiser.unet);
-      try {
-        const prefix = layout === 'tango' ? 'unet.' : '';
-        const adapter = part instanceof LoraPart ? part.adapter : null;
-        return await mergedUNet(pipeline.unetParameters, adapter, prefix, lineageOf(run));
-      } finally {
-        detach();
-      }
-    });
+    const record = await this.#record(run);
+    const blob = await this.#withAdapter(run, (adapter, pipeline) =>
+      mergedUNet(pipeline.unetParameters, adapter, layout === 'tango' ? 'unet.' : '', record),
+    );
     return {
       path:
         layout === 'tango' ? 'pytorch_model_main.safetensors' : 'unet/diffusion_pytorch_model.safetensors',
@@ -295,6 +292,7 @@ export class Trainer implements TrainApi {
 
   async importAdapter(files: readonly ModelFile[], modelId = this.#engine.modelId()): Promise<TrainRun> {
     const parsed = await readAdapterFiles(files);
+    const origin = parseLineage(parsed.origin);
     const { contents, parameterCount } = await this.#engine.turn(modelId, undefined, async (pipeline) => {
       const paths = [...pipeline.denoiser.unet.linears().keys()];
       const contents = resolveAdapter(parsed, paths);
@@ -319,6 +317,7 @@ export class Trainer implements TrainApi {
       parameterCount,
       settings: null,
       dataset: null,
+      ...(origin && { origin }),
       createdAt: new Date().toISOString(),
       failure: null,
     };
@@ -499,7 +498,16 @@ export class Trainer implements TrainApi {
     );
   }
 
-  #withPart<T>(run: TrainRun, body: (part: TrainedPart, pipeline: TangoPipeline) => Promise<T>): Promise<T> {
+  /** What exported files say: the lineage, and the pairs one by one. */
+  async #record(run: TrainRun): Promise<string> {
+    const data = run.settings === null ? null : await this.#store.data(run.id);
+    return lineageRecord(run, data);
+  }
+
+  #withAdapter<T>(
+    run: TrainRun,
+    body: (adapter: LoraAdapter, pipeline: TangoPipeline) => Promise<T>,
+  ): Promise<T> {
     return this.#engine.turn(run.modelId, undefined, async (pipeline) => {
       const part = await this.#build(run, pipeline);
       try {
@@ -552,33 +560,6 @@ function trainerOf(
     part.dispose();
     throw error;
   }
-}
-
-/** What the recipe trains, as it is before the first step. */
-function newPart({ trains, lora, seed }: TrainingRecipe, unet: UNet2DConditionModel): TrainedPart {
-  return trains === 'unet'
-    ? WholeUNet.copyOf(unet)
-    : new LoraPart(LoraAdapter.create(unet.linears(), lora, seed));
-}
-
-/** What exported files say of where they come from. */
-function lineageOf({
-  id,
-  name,
-  notes,
-  modelId,
-  step,
-  stepCount,
-  settings,
-  dataset,
-  createdAt,
-}: TrainRun): string {
-  return JSON.stringify({
-    run: { id, name, notes, createdAt, step, stepCount },
-    model: modelId,
-    dataset,
-    settings,
-  });
 }
 
 function fromContents({ config, tensors }: AdapterContents, pipeline: TangoPipeline): LoraAdapter {

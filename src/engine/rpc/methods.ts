@@ -93,6 +93,7 @@ export interface EngineMethods {
   'train.remove': TrainMethod<'remove'>;
   'train.estimate': TrainMethod<'estimate'>;
   'train.exportMetrics': TrainMethod<'exportMetrics'>;
+  'train.lineage': TrainMethod<'lineage'>;
   'train.exportAdapter': TrainMethod<'exportAdapter'>;
   'train.exportMerged': TrainMethod<'exportMerged'>;
   'train.importAdapter': TrainMethod<'importAdapter'>;
@@ -170,6 +171,7 @@ export function handlersOf(engine: StudioEngine): EngineHandlers {
     'train.remove': ([runId]) => train.remove(runId),
     'train.estimate': (args) => train.estimate(...args),
     'train.exportMetrics': (args) => train.exportMetrics(...args),
+    'train.lineage': ([runId]) => train.lineage(runId),
     'train.exportAdapter': ([runId]) => train.exportAdapter(runId),
     'train.exportMerged': (args) => train.exportMerged(...args),
     'train.importAdapter': (args) => train.importAdapter(...args),
@@ -248,6 +250,7 @@ export function engineFrom(invoke: Invoke): StudioEngine {
       remove: (runId) => invoke('train.remove', [runId]),
       estimate: (...args) => invoke('train.estimate', args),
       exportMetrics: (...args) => invoke('train.exportMetrics', args),
+      lineage: (runId) => invoke('train.lineage', [runId]),
       exportAdapter: (runId) => invoke('train.exportAdapter', [runId]),
       exportMerged: (...args) => invoke('train.exportMerged', args),
       importAdapter: (...args) => invoke('train.importAdapter', args),

@@ -60,6 +60,7 @@ const noEngine: StudioEngine = {
     rename: notCalled,
     estimate: notCalled,
     exportMetrics: notCalled,
+    lineage: notCalled,
     exportMerged: notCalled,
     remove: notCalled,
     exportAdapter: notCalled,

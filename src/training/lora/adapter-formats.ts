@@ -5,6 +5,7 @@ import { parseJsonFile } from '../../weights/model-folder';
 import { parseLoraTensorName } from './adapter-names';
 import type { LoraTensor } from './lora-adapter';
 import { type LoraConfig, parsePeftConfig } from './lora-config';
+import { LINEAGE_KEY } from './safetensors-blob';
 
 /** Adapters as other tools save them: PEFT's folder, diffusers' and kohya's single files. */
 
@@ -24,6 +25,8 @@ export interface ParsedAdapter {
   readonly name: string;
   /** What the file says beside its tensors (PEFT's config, diffusers' metadata); null when it says nothing. */
   readonly config: LoraConfig | null;
+  /** What the studio wrote into the file of where it comes from; null in files of other tools. */
+  readonly origin: string | null;
   readonly layers: readonly ParsedLayer[];
 }
 
@@ -58,10 +61,12 @@ export async function readAdapterFiles(files: readonly AdapterFile[]): Promise<P
       `"${path}" is of PEFT, which keeps the scale in ${CONFIG_FILE}; that file did not come. Choose both, or the folder that PEFT saved.`,
     );
   }
+  const metadata = path.endsWith('.safetensors') ? (await openSafetensors(blob, path)).metadata : null;
   const config = configFile
     ? parsePeftConfig(parseJsonFile(CONFIG_FILE, await configFile.blob.text()))
-    : await configInMetadata(blob, path);
-  return { name: nameOf(path), config, layers: await readLayers(stateDict, path) };
+    : configInMetadata(metadata?.get(METADATA_KEY), path);
+  const origin = metadata?.get(LINEAGE_KEY) ?? null;
+  return { name: nameOf(path), config, origin, layers: await readLayers(stateDict, path) };
 }
 
 function weightsOf(files: readonly AdapterFile[]): AdapterFile {
@@ -89,9 +94,7 @@ function checkSize(stateDict: StateDict, blob: Blob, path: string): void {
 }
 
 /** What diffusers (0.35 and newer) writes into the header: PEFT's config, its fields behind "unet.". */
-async function configInMetadata(blob: Blob, path: string): Promise<LoraConfig | null> {
-  if (!path.endsWith('.safetensors')) return null;
-  const text = (await openSafetensors(blob, path)).metadata.get(METADATA_KEY);
+function configInMetadata(text: string | undefined, path: string): LoraConfig | null {
   if (text === undefined) return null;
   const fields = Object.entries(Object(parseJsonFile(`${METADATA_KEY} of ${path}`, text)));
   return parsePeftConfig(

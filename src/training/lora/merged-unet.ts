@@ -3,7 +3,7 @@ import { float16Table } from '../../common/float16';
 import type { Parameter } from '../../nn';
 import { copyFromLayout } from '../../nn/layout';
 import type { LoraAdapter } from './lora-adapter';
-import { type AdapterTensor, safetensorsBlob } from './safetensors-blob';
+import { type AdapterTensor, LINEAGE_KEY, safetensorsBlob } from './safetensors-blob';
 
 /**
  * The whole UNet as it is now, with the adapter's share added to its weights, as one safetensors file: for tools that
@@ -23,7 +23,7 @@ export async function mergedUNet(
   for (const parameter of parameters) {
     tensors.set(`${prefix}${parameter.name}`, await mergedTensor(parameter, adapter));
   }
-  return safetensorsBlob(tensors, { tango_studio: lineage });
+  return safetensorsBlob(tensors, { [LINEAGE_KEY]: lineage });
 }
 
 async function mergedTensor(parameter: Parameter, adapter: LoraAdapter | null): Promise<AdapterTensor> {

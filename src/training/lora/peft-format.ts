@@ -1,7 +1,7 @@
 import type { AdapterContents, AdapterFile } from './adapter-formats';
 import type { LoraTensor } from './lora-adapter';
 import { type LoraConfig, peftConfigJson } from './lora-config';
-import { safetensorsBlob } from './safetensors-blob';
+import { LINEAGE_KEY, safetensorsBlob } from './safetensors-blob';
 
 /**
  * adapter_model.safetensors and adapter_config.json, which `PeftModel.from_pretrained(unet, folder)` loads, and
@@ -16,7 +16,7 @@ export function writeAdapterFiles(
   lineage?: string,
 ): readonly AdapterFile[] {
   const peftJson = peftConfigJson(config, baseModel);
-  const origin = lineage === undefined ? {} : { tango_studio: lineage };
+  const origin = lineage === undefined ? {} : { [LINEAGE_KEY]: lineage };
   const named = (prefix: string): ReadonlyMap<string, LoraTensor> =>
     new Map([...tensors].map(([name, tensor]) => [`${prefix}${name}`, tensor]));
   return [

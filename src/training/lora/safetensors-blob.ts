@@ -1,5 +1,8 @@
 /** Files that training writes, with metadata of their own. https://huggingface.co/docs/safetensors#format. */
 
+/** Of the metadata: where the file comes from, as JSON. Other tools pass over it. */
+export const LINEAGE_KEY = 'tango_studio';
+
 /** A tensor in PyTorch's order: float32, or the bits of float16. */
 export interface AdapterTensor {
   readonly shape: readonly number[];

@@ -107,6 +107,24 @@ test('a run is started with its recipe and dataset, shows itself, and is used in
   expect(studio.settings.getState().adapters).toEqual([]);
 });
 
+test('a sound shows where its adapter comes from, and leads to the run', async () => {
+  const { studio, start, user } = await openPanel();
+  await user.click(start);
+  const use = await screen.findByRole('button', { name: 'Use in Generate' });
+  await waitFor(() => expect(use.hasAttribute('disabled')).toBe(false));
+  await waitFor(() => expect(studio.fineTune.getState().busy).toBe(false));
+  await user.click(use);
+  await user.type(await screen.findByRole('textbox', { name: 'Prompt' }), 'a dog barks');
+  await user.click(screen.getByRole('button', { name: /^Generate/ }));
+  const open = await screen.findByRole('button', { name: 'Open the run' });
+  expect(open.closest('p')?.textContent).toMatch(
+    /^sound ← adapter “my pairs” × 1 ← run, step \d+ ← my pairs ← 10 pairs, 1 held out/,
+  );
+  await user.click(open);
+  expect(studio.view.getState().panel).toBe('fine-tune');
+  expect(studio.fineTune.getState().selectedId).toBe('run-1');
+});
+
 test('pairs that nothing can be learned from are told first, and left out by the next press', async () => {
   const silent = tone(100, 0);
   const pairs = [

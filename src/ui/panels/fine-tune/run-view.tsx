@@ -1,8 +1,10 @@
 import { useEffect, useRef, useState } from 'react';
+import { lineageOf } from '../../../engine/lineage';
 import type { TrainRun } from '../../../engine/protocol-training';
 import { Button } from '../../components/button';
 import fieldStyles from '../../components/field.module.css';
 import { Icon } from '../../components/icons';
+import { LineageChain } from '../../components/lineage-chain';
 import { Notice } from '../../components/notice';
 import { ProgressBar } from '../../components/progress-bar';
 import { type Failure, helpFor, toFailure } from '../../stores/failure';
@@ -206,23 +208,10 @@ function RunHeader({ run }: { readonly run: TrainRun }) {
           {exporting}
         </p>
       )}
-      <p className={styles.lineage}>
-        <span>sound</span> ←{' '}
-        <span>
-          {run.settings?.trains === 'unet' ? 'UNet' : 'adapter'} of {run.parameterCount.toLocaleString('en')}{' '}
-          parameters
-        </span>{' '}
-        ← <span>run, step {run.step}</span>
-        {run.settings && (
-          <>
-            {' '}
-            ← <span>{run.dataset?.name ?? 'pairs of a script'}</span> ←{' '}
-            <span>
-              {run.pairCount} pairs{run.heldOutCount > 0 && `, ${run.heldOutCount} held out`}
-            </span>
-          </>
-        )}
-      </p>
+      <LineageChain
+        adapter={`adapter of ${run.parameterCount.toLocaleString('en')} parameters`}
+        lineage={lineageOf(run)}
+      />
       {run.remarks?.map((remark) => (
         <p key={remark} className={styles.facts}>
           {remark}

@@ -10,6 +10,7 @@ import { useGenerations, usePlayer, useStudio } from '../../stores/studio-contex
 import { applyTake } from './apply-parameters';
 import { downloadTake } from './download-take';
 import styles from './take-card.module.css';
+import { TakeLineage } from './take-lineage';
 import { TakeScores } from './take-scores';
 
 export interface TakeCardProps {
@@ -74,6 +75,7 @@ export function TakeCard({ take, takeCount, bestBy, madeCount }: TakeCardProps) 
         </div>
       </div>
       <SoundView sound={sound} name={name} />
+      <TakeLineage sound={sound} />
       <TakeScores takeId={take.id} bestBy={bestBy} takeCount={madeCount} />
     </section>
   );
