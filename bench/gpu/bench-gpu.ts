@@ -307,7 +307,7 @@ await part('unet', async () => {
   }
   // One LoRA diffusion-DPO step, as bench/training counts it.
   const adapterWeights = LoraAdapter.create(
-    model.linears(),
+    model.adaptableLayers(),
     { rank: 8, alpha: 8, targetModules: ATTENTION_TARGETS },
     0,
   );
@@ -330,12 +330,12 @@ await part('unet', async () => {
       return { prediction: of(prediction), reference: of(reference), target: of(batch.target) };
     };
     const weights = adapterWeights.weights.map(({ tensor }) => tensor);
-    const { value, grads } = adapterWeights.within(model.linears(), () =>
+    const { value, grads } = adapterWeights.within(model.adaptableLayers(), () =>
       recomputedGradients(
         model,
         batch,
         weights,
-        ({ linears }) => adapterWeights.weightsOf(linears),
+        ({ adaptableLayers }) => adapterWeights.weightsOf(adaptableLayers),
         (prediction) => diffusionDpoLoss(rewardMargins(half(prediction, 0), half(prediction, 1), 2000)),
       ),
     );

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { parseUNet2DConditionConfig } from '../../src/models/unet-2d-condition';
-import { ATTENTION_TARGETS, FEED_FORWARD_TARGETS } from '../../src/training/lora/lora-config';
+import { ATTENTION_TARGETS, CONVOLUTION_TARGETS, FEED_FORWARD_TARGETS } from '../../src/training/lora/lora-config';
 import { stepMemory } from '../../src/training/training-memory';
 import type { TrainingRecipe } from '../../src/training/training-recipe';
 import tango2 from '../counts/tango2-unet.json';
@@ -25,7 +25,8 @@ const models = {
 };
 const attention = ATTENTION_TARGETS;
 const all = [...ATTENTION_TARGETS, ...FEED_FORWARD_TARGETS];
-/** `rank` 0: the whole UNet. Of the latents, 25 a second for Tango and 12.5 for the default model. */
+const convolutions = [...ATTENTION_TARGETS, ...CONVOLUTION_TARGETS];
+/** Of the latents, 25 a second for Tango and 12.5 for the default model. */
 const cases = [
   { model: 'default', frames: 32, pairsPerPass: 1, rank: 8, targets: attention, recompute: false },
   { model: 'default', frames: 64, pairsPerPass: 1, rank: 8, targets: attention, recompute: true },
@@ -37,6 +38,12 @@ const cases = [
   { model: 'quarter', frames: 256, pairsPerPass: 2, rank: 16, targets: all, recompute: true },
   { model: 'half', frames: 128, pairsPerPass: 2, rank: 8, targets: attention, recompute: false },
   { model: 'half', frames: 256, pairsPerPass: 1, rank: 8, targets: attention, recompute: true },
+  { model: 'default', frames: 64, pairsPerPass: 2, rank: 8, targets: convolutions, recompute: false },
+  { model: 'default', frames: 64, pairsPerPass: 2, rank: 8, targets: convolutions, recompute: true },
+  { model: 'half', frames: 128, pairsPerPass: 1, rank: 16, targets: convolutions, recompute: false },
+  { model: 'half', frames: 128, pairsPerPass: 1, rank: 16, targets: convolutions, recompute: true },
+  { model: 'full', frames: 128, pairsPerPass: 1, rank: 8, targets: convolutions, recompute: false },
+  { model: 'full', frames: 256, pairsPerPass: 1, rank: 8, targets: convolutions, recompute: true },
   { model: 'full', frames: 64, pairsPerPass: 1, rank: 8, targets: attention, recompute: true },
   { model: 'full', frames: 128, pairsPerPass: 1, rank: 8, targets: attention, recompute: false },
   { model: 'full', frames: 128, pairsPerPass: 1, rank: 8, targets: attention, recompute: true },
@@ -55,7 +62,7 @@ const TOLERANCE = 0.15;
 
 const titled = cases.map((one) => ({
   ...one,
-  title: `${one.model}, ${one.frames} frames, ${one.pairsPerPass} pairs, ${one.rank === 0 ? 'the whole UNet' : `rank ${one.rank}`}${one.targets === all ? ' on all' : ''}${one.recompute ? ', computed again' : ''}`,
+  title: `${one.model}, ${one.frames} frames, ${one.pairsPerPass} pairs, rank ${one.rank}${one.targets === all ? ' on all' : one.targets === convolutions ? ' with convolutions' : ''}${one.recompute ? ', computed again' : ''}`,
 }));
 
 it.each(titled)('the estimate is within 15 % of the count: $title', async (one) => {

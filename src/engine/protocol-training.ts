@@ -17,6 +17,13 @@ export interface TrainingPair {
   readonly loser: TrainingClip;
 }
 
+/** Layers that get an adapter: the attentions' projections, beside them those of the feed-forwards, the convolutions. */
+export type TrainTargets =
+  | 'attention'
+  | 'attention-and-feed-forward'
+  | 'attention-and-convolutions'
+  | 'attention-feed-forward-and-convolutions';
+
 export interface TrainSettings {
   /** A LoRA beside the frozen UNet, or every weight of the UNet, as the paper has it. */
   readonly trains: 'lora' | 'unet';
@@ -24,7 +31,7 @@ export interface TrainSettings {
   readonly rank: number;
   /** The adapter's share is scaled by alpha / rank. */
   readonly alpha: number;
-  readonly targets: 'attention' | 'attention-and-feed-forward';
+  readonly targets: TrainTargets;
   /** Tango 2's convention: the paper's 2000 are 1000 of diffusers' `beta_dpo`. */
   readonly beta: number;
   readonly learningRate: number;

@@ -1,4 +1,5 @@
 export {
+  type AdaptableLayer,
   Conv1d,
   Conv2d,
   ConvTranspose1d,

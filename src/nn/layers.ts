@@ -20,7 +20,7 @@ import type { ParameterScope } from './parameter-tree';
 
 /** What is added to a layer's result, such as the share of a low-rank adapter. */
 export interface LayerAdapter {
-  /** [..., in] -> [..., out] */
+  /** The layer's input to what is added to its result: [..., in] -> [..., out], [B, H, W, in] -> [B, Hout, Wout, out] */
   delta(x: tf.Tensor): tf.Tensor;
 }
 
@@ -47,7 +47,9 @@ export class Linear {
 export class Conv2d {
   readonly weight: Parameter; // [kh, kw, in, out]
   readonly bias: Parameter | null; // [out]
-  private readonly options: Conv2dOptions;
+  readonly options: Conv2dOptions;
+  /** Null: the layer as its checkpoint has it. */
+  adapter: LayerAdapter | null = null;
 
   /** @param kernelSize a square's side, or [height, width] */
   constructor(
@@ -64,9 +66,14 @@ export class Conv2d {
   }
 
   forward(x: tf.Tensor4D): tf.Tensor4D {
-    return conv2d(x, this.weight, this.bias, this.options);
+    const { adapter, weight, bias, options } = this;
+    if (!adapter) return conv2d(x, weight, bias, options);
+    return tf.tidy(() => tf.add<tf.Tensor4D>(conv2d(x, weight, bias, options), adapter.delta(x)));
   }
 }
+
+/** What a low-rank adapter may attach to. */
+export type AdaptableLayer = Linear | Conv2d;
 
 /** torch.nn.Conv1d: [B, T, in] -> [B, Tout, out]. */
 export class Conv1d {

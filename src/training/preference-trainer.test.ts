@@ -6,7 +6,7 @@ import { ParameterRoot } from '../nn';
 import { forEachBackend, loadFixture, randomStateDict } from '../testing';
 import { ForwardProcess } from './forward-process';
 import { LoraAdapter } from './lora/lora-adapter';
-import { ATTENTION_TARGETS } from './lora/lora-config';
+import { ATTENTION_TARGETS, CONVOLUTION_TARGETS } from './lora/lora-config';
 import { PreferenceTrainer, type StepMetrics } from './preference-trainer';
 import { LoraPart } from './trained-part';
 import type { TrainingData } from './training-data';
@@ -66,10 +66,7 @@ async function withTrainer<T>(
   const root = new ParameterRoot();
   const unet = new UNet2DConditionModel(parseUNet2DConditionConfig(fixture.metadata('config')), root.scope);
   await root.load(randomStateDict(fixture.metadata('state_dict'), fixture.metadata('seed')));
-  const part =
-    recipe.trains === 'unet'
-      ? WholeUNet.copyOf(unet)
-      : new LoraPart(LoraAdapter.create(unet.linears(), recipe.lora, recipe.seed));
+  const adapter = LoraAdapter.create(unet.adaptableLayers(), recipe.lora, recipe.seed);
   const trainer = new PreferenceTrainer(
     recipe,
     data,
@@ -122,7 +119,7 @@ forEachBackend('PreferenceTrainer', (backend) => {
       const tensors = tf.memory().numTensors;
       await run(trainer, unet);
       expect(tf.memory().numTensors).toBe(tensors);
-      expect([...unet.linears().values()].every(({ adapter }) => adapter === null)).toBe(true);
+      expect([...unet.adaptableLayers().values()].every(({ adapter }) => adapter === null)).toBe(true);
     });
   });
 
@@ -140,23 +137,30 @@ forEachBackend('PreferenceTrainer', (backend) => {
     for (const [i, { loss }] of resumed.entries()) expect(loss).toBeCloseTo(unbroken[i + 3]!.loss, 3);
   });
 
-  it('computes the same gradients with activations computed again, in less memory', async () => {
-    const step = (recompute: boolean) =>
-      withTrainer({ ...RECIPE, recompute }, async (trainer, unet) => {
-        const { peakBytes } = await tf.profile(async () => void (await trainer.step(unet)));
-        return { state: await trainer.snapshot(), peakBytes };
-      });
-    const whole = await step(false);
-    const parts = await step(true);
-    for (const [name, values] of whole.state.values) {
-      const other = parts.state.values.get(name)!;
-      const scale = Math.max(...values.map(Math.abs), 1e-12);
-      for (const [i, value] of values.entries()) {
-        expect(Math.abs(other[i]! - value) / scale, name).toBeLessThan(1e-3);
+  it.each([
+    ['attention', ATTENTION_TARGETS],
+    ['attention and convolutions', [...ATTENTION_TARGETS, ...CONVOLUTION_TARGETS]],
+  ])(
+    'computes the same gradients of %s with activations computed again, in less memory',
+    async (_, targets) => {
+      const lora = { ...RECIPE.lora, targetModules: targets };
+      const step = (recompute: boolean) =>
+        withTrainer({ ...RECIPE, lora, recompute }, async (trainer, unet) => {
+          const { peakBytes } = await tf.profile(async () => void (await trainer.step(unet)));
+          return { state: await trainer.snapshot(), peakBytes };
+        });
+      const whole = await step(false);
+      const parts = await step(true);
+      for (const [name, values] of whole.state.values) {
+        const other = parts.state.values.get(name)!;
+        const scale = Math.max(...values.map(Math.abs), 1e-12);
+        for (const [i, value] of values.entries()) {
+          expect(Math.abs(other[i]! - value) / scale, name).toBeLessThan(1e-3);
+        }
       }
-    }
-    expect(parts.peakBytes).toBeLessThan(whole.peakBytes);
-  });
+      expect(parts.peakBytes).toBeLessThan(whole.peakBytes);
+    },
+  );
 
   it('measures itself on prompts that it does not see, with the averaged weights', async () => {
     const { pairs, ...rest } = DATA;

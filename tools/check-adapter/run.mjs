@@ -49,7 +49,7 @@ try {
       pairs,
       rank: 4,
       alpha: 8,
-      targets: 'attention-and-feed-forward',
+      targets: 'attention-feed-forward-and-convolutions',
       learningRate: 5e-3,
       warmupSteps: 0,
       dpoEpochs: 6,

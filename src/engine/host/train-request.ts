@@ -1,14 +1,29 @@
 import { InvalidInputError } from '../../common/errors';
 import { TANGO_LIMITS } from '../../diffusion/pipelines/tango-request';
-import { ATTENTION_TARGETS, FEED_FORWARD_TARGETS } from '../../training/lora/lora-config';
+import {
+  ATTENTION_TARGETS,
+  CONVOLUTION_TARGETS,
+  FEED_FORWARD_TARGETS,
+} from '../../training/lora/lora-config';
 import { checkTrainingRecipe, type TrainingRecipe } from '../../training/training-recipe';
 import { TRAIN_DEFAULTS } from '../protocol-limits';
-import type { TrainingPair, TrainRequest, TrainSettings } from '../protocol-training';
+import type { TrainingPair, TrainRequest, TrainSettings, TrainTargets } from '../protocol-training';
 import { clipProblem, isTie } from '../training-clips';
 import { resolveRequest } from './resolve-request';
 
 /** Each is made anew every few steps. */
 const MOST_SAMPLE_PROMPTS = 8;
+
+const TARGETS: Readonly<Record<TrainTargets, readonly string[]>> = {
+  attention: ATTENTION_TARGETS,
+  'attention-and-feed-forward': [...ATTENTION_TARGETS, ...FEED_FORWARD_TARGETS],
+  'attention-and-convolutions': [...ATTENTION_TARGETS, ...CONVOLUTION_TARGETS],
+  'attention-feed-forward-and-convolutions': [
+    ...ATTENTION_TARGETS,
+    ...FEED_FORWARD_TARGETS,
+    ...CONVOLUTION_TARGETS,
+  ],
+};
 
 /** Fills in the defaults. @throws InvalidInputError naming the field, its range and what came */
 export function resolveSettings(request: TrainRequest): TrainSettings {
@@ -32,22 +47,17 @@ export function resolveSettings(request: TrainRequest): TrainSettings {
   return settings;
 }
 
-/** Runs of before there was a choice have none, and are LoRAs. @throws InvalidInputError when the targets are unknown */
-export function recipeOf({
-  trains = 'lora',
-  rank,
-  alpha,
-  targets,
-  ...settings
-}: TrainSettings): TrainingRecipe {
-  if (targets !== 'attention' && targets !== 'attention-and-feed-forward') {
+/** @throws InvalidInputError when the targets are unknown */
+export function recipeOf({ rank, alpha, targets, ...settings }: TrainSettings): TrainingRecipe {
+  if (!Object.hasOwn(TARGETS, targets)) {
     throw new InvalidInputError(
-      `targets is "attention" or "attention-and-feed-forward", but ${String(targets)} came.`,
+      `targets is ${Object.keys(TARGETS)
+        .map((name) => `"${name}"`)
+        .join(' or ')}, but ${String(targets)} came.`,
     );
   }
-  const targetModules =
-    targets === 'attention' ? ATTENTION_TARGETS : [...ATTENTION_TARGETS, ...FEED_FORWARD_TARGETS];
-  return { ...settings, trains, lora: { rank, alpha, targetModules } };
+  const targetModules = TARGETS[targets];
+  return { ...settings, lora: { rank, alpha, targetModules } };
 }
 
 /** The pairs with an id each. @throws InvalidInputError naming the pair */

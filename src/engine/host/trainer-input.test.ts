@@ -57,6 +57,11 @@ describe('A run refuses, in words,', () => {
     ['a negative learning rate', { learningRate: -1 }, /learningRate.*-1 came/],
     ['beta 0', { beta: 0 }, /beta is a number from 1 to 1000000, but 0 came/],
     ['beta 1e9', { beta: 1e9 }, /beta is a number from 1 to 1000000, but 1000000000 came/],
+    [
+      'unknown layers',
+      { targets: 'everything' as 'attention' },
+      /targets is "attention" or .*but everything came/,
+    ],
     ['rank 0', { rank: 0 }, /rank is a whole number of at least 1, but 0 came/],
     ['rank 4096', { rank: 4096 }, /rank of 4096 is more than the layer "down_blocks.*choose 1 to \d+\./],
     ['a minute', { durationSeconds: 60 }, /durationSeconds is a number from 1 to 10.24, but 60 came/],

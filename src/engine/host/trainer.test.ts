@@ -234,8 +234,12 @@ describe('Training in the engine', () => {
     expect(await weights!.blob.slice(0, 4000).text()).toMatch(/tones and noise.*|the first one/);
   });
 
-  it('gives the merged UNet the numbers that the adapter gives it', async () => {
-    const { host, run } = await trained();
+  it('gives the merged UNet the numbers that the adapter of every layer gives it', async () => {
+    const { host } = await openTiny();
+    const targets = 'attention-feed-forward-and-convolutions';
+    const run = await host.train.start({ ...REQUEST, targets });
+    const attentionOnly = await host.train.estimate({ rank: 2 }, 1);
+    expect(run.parameterCount).toBeGreaterThan(attentionOnly.parameterCount);
     const [tuned] = await host.generate({ ...SOUND, adapters: [{ id: run.id, strength: 1 }] });
     const { path, blob } = await host.train.exportMerged(run.id, 'diffusers');
     const files = tiny.files.map((file) => (file.path.endsWith(path) ? { ...file, blob } : file));

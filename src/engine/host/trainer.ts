@@ -91,7 +91,7 @@ export class Trainer implements TrainApi {
     return this.#alone(id, async () => {
       // What the model cannot be trained with is said before the pairs are read, which takes long.
       const remarks = await this.#engine.turn(modelId, options.signal, async ({ denoiser, melConfig }) => {
-        LoraAdapter.check(denoiser.unet.linears(), recipeOf(settings).lora);
+        LoraAdapter.check(denoiser.unet.adaptableLayers(), recipeOf(settings).lora);
         return source?.remarks ?? remarksOn(pairs ?? [], { ...melConfig, durationSeconds });
       });
       const data = source
@@ -294,7 +294,7 @@ export class Trainer implements TrainApi {
     const parsed = await readAdapterFiles(files);
     const origin = parseLineage(parsed.origin);
     const { contents, parameterCount } = await this.#engine.turn(modelId, undefined, async (pipeline) => {
-      const paths = [...pipeline.denoiser.unet.linears().keys()];
+      const paths = [...pipeline.denoiser.unet.adaptableLayers().keys()];
       const contents = resolveAdapter(parsed, paths);
       const adapter = fromContents(contents, pipeline);
       const { parameterCount } = adapter;
@@ -348,9 +348,9 @@ export class Trainer implements TrainApi {
           );
         }
         if (strength === 0) continue;
-        const part = await this.#build(run, pipeline);
-        undo.push(() => part.dispose());
-        undo.push(part.stack(pipeline.denoiser.unet, strength));
+        const adapter = await this.#build(run, pipeline);
+        undo.push(() => adapter.dispose());
+        undo.push(adapter.stack(pipeline.denoiser.unet.adaptableLayers(), strength));
       }
       return detach;
     } catch (error) {
@@ -487,7 +487,7 @@ export class Trainer implements TrainApi {
     const request = resolveRequest({ prompt, seed, durationSeconds, steps: SAMPLE_STEPS }, modelId);
     return this.#engine.turn(modelId, signal, (pipeline, running) =>
       trainer.withFinalWeights(async () => {
-        const detach = trainer.part.attach(pipeline.denoiser.unet);
+        const detach = trainer.adapter.attach(pipeline.denoiser.unet.adaptableLayers());
         try {
           const { audio, sampleRateHz } = await this.#engine.generate(pipeline, request, running);
           return { step: trainer.completedSteps, prompt, seed, audio, sampleRateHz };
@@ -523,8 +523,8 @@ export class Trainer implements TrainApi {
     if (imported) return new LoraPart(fromContents(imported, pipeline));
     if (!run.settings) throw new InvalidInputError(`"${run.name}" has no adapter.`);
     const { values } = (await this.#store.checkpoint(run.id)).state;
-    const part = newPart(recipeOf(run.settings), pipeline.denoiser.unet);
-    for (const weight of part.weights) {
+    const adapter = LoraAdapter.create(pipeline.denoiser.unet.adaptableLayers(), lora, seed);
+    for (const weight of adapter.weights) {
       const kept = values.get(`average.${weight.name}`) ?? values.get(`weight.${weight.name}`);
       if (kept) weight.write(Float32Array.from(kept));
     }
@@ -553,7 +553,7 @@ function trainerOf(
   { denoiser }: TangoPipeline,
 ): PreferenceTrainer {
   const recipe = recipeOf(settings);
-  const part = newPart(recipe, denoiser.unet);
+  const adapter = LoraAdapter.create(denoiser.unet.adaptableLayers(), recipe.lora, recipe.seed);
   try {
     return new PreferenceTrainer(recipe, data, part, new ForwardProcess(denoiser.schedulerConfig));
   } catch (error) {
@@ -563,5 +563,5 @@ function trainerOf(
 }
 
 function fromContents({ config, tensors }: AdapterContents, pipeline: TangoPipeline): LoraAdapter {
-  return LoraAdapter.fromTensors(pipeline.denoiser.unet.linears(), config, tensors);
+  return LoraAdapter.fromTensors(pipeline.denoiser.unet.adaptableLayers(), config, tensors);
 }

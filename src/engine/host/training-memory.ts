@@ -26,10 +26,9 @@ export function estimateTraining(
 ): TrainEstimate {
   const { unet } = pipeline.denoiser;
   const [, channels, height, width] = pipeline.clipSize(durationSeconds).latentShape;
-  const parameterCount =
-    recipe.trains === 'unet'
-      ? [...unet.parameters().values()].reduce((sum, { elementCount }) => sum + elementCount, 0)
-      : adapterParameters(unet, recipe);
+  const adapter = LoraAdapter.create(unet.adaptableLayers(), recipe.lora, recipe.seed);
+  const { parameterCount } = adapter;
+  adapter.dispose();
   const { adapterBytes, activationBytes, workBytes, idleBytes } = stepMemory(unet.config, recipe, {
     latentShape: [channels, height, width],
     adapterParameters: parameterCount,

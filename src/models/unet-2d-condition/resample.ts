@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { upsampleConv2d, upsampleNearest2x } from '../../gpu/kernels';
-import { Conv2d, type ParameterScope } from '../../nn';
+import { type AdaptableLayer, Conv2d, type ParameterScope } from '../../nn';
 
 /** Halves an image by a strided 3x3 convolution (diffusers' `Downsample2D`). */
 export class Downsample2D {
@@ -20,6 +20,10 @@ export class Downsample2D {
     });
   }
 
+  adaptableLayers(): readonly AdaptableLayer[] {
+    return [this.#conv];
+  }
+
   /** @param image [B, H, W, C] @returns [B, ceil(H / 2), ceil(W / 2), C] with padding 1 */
   forward(image: tf.Tensor4D): tf.Tensor4D {
     return this.#conv.forward(image);
@@ -34,6 +38,10 @@ export class Upsample2D {
     this.#conv = new Conv2d(params.child('conv'), channels, channels, 3, { padding: 1 });
   }
 
+  adaptableLayers(): readonly AdaptableLayer[] {
+    return [this.#conv];
+  }
+
   /**
    * @param image [B, H, W, C]
    * @param outputSize height and width; twice the input's when not given.
@@ -41,8 +49,12 @@ export class Upsample2D {
   forward(image: tf.Tensor4D, outputSize?: readonly [number, number]): tf.Tensor4D {
     const isTwice =
       !outputSize || (outputSize[0] === 2 * image.shape[1] && outputSize[1] === 2 * image.shape[2]);
-    return isTwice
-      ? upsampleConv2d(image, this.#conv.weight, this.#conv.bias)
-      : tf.tidy(() => this.#conv.forward(upsampleNearest2x(image, outputSize)));
+    const { weight, bias, adapter } = this.#conv;
+    if (!isTwice) return tf.tidy(() => this.#conv.forward(upsampleNearest2x(image, outputSize)));
+    if (!adapter) return upsampleConv2d(image, weight, bias);
+    return tf.tidy(() => {
+      const delta = adapter.delta(upsampleNearest2x(image, outputSize));
+      return tf.add<tf.Tensor4D>(upsampleConv2d(image, weight, bias), delta);
+    });
   }
 }

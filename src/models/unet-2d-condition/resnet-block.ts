@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { required } from '../../common/assert';
 import { type Activation, activate } from '../../gpu/kernels';
-import { Conv2d, GroupNorm, Linear, type ParameterScope } from '../../nn';
+import { type AdaptableLayer, Conv2d, GroupNorm, Linear, type ParameterScope } from '../../nn';
 
 export interface ResnetBlock2DOptions {
   /** null: no time embedding (the autoencoder's blocks). */
@@ -46,6 +46,11 @@ export class ResnetBlock2D {
       inChannels === outChannels
         ? null
         : new Conv2d(params.child('conv_shortcut'), inChannels, outChannels, 1);
+  }
+
+  adaptableLayers(): readonly AdaptableLayer[] {
+    const layers = [this.#conv1, this.#timeEmbProj, this.#conv2, this.#convShortcut];
+    return layers.filter((layer) => layer !== null);
   }
 
   /**

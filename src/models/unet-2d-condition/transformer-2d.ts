@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { Conv2d, GroupNorm, Linear, type ParameterScope } from '../../nn';
+import { type AdaptableLayer, Conv2d, GroupNorm, Linear, type ParameterScope } from '../../nn';
 import type { Attention } from './attention';
 import { BasicTransformerBlock, type BasicTransformerBlockOptions } from './basic-transformer-block';
 import type { EncoderStates } from './encoder-states';
@@ -15,9 +15,7 @@ export interface Transformer2DOptions extends BasicTransformerBlockOptions {
 }
 
 /** Channels are last, so that a pixel is a token, and a linear layer and a 1x1 convolution are the same. */
-interface Projection {
-  forward(image: tf.Tensor4D): tf.Tensor; // [B, H, W, C]
-}
+type Projection = AdaptableLayer;
 
 /** Transformer blocks over the pixels of an image, added to it (diffusers' `Transformer2DModel`, continuous input). */
 export class Transformer2DModel {
@@ -45,9 +43,8 @@ export class Transformer2DModel {
     return this.blocks.flatMap((block) => block.crossAttentions());
   }
 
-  linears(): readonly Linear[] {
-    const projections = [this.#projIn, this.#projOut].filter((projection) => projection instanceof Linear);
-    return [...projections, ...this.blocks.flatMap((block) => block.linears())];
+  adaptableLayers(): readonly AdaptableLayer[] {
+    return [this.#projIn, this.#projOut, ...this.blocks.flatMap((block) => block.linears())];
   }
 
   /** @param image [B, H, W, C] @returns [B, H, W, C] */

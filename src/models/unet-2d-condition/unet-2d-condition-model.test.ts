@@ -106,7 +106,7 @@ forEachBackend('UNet2DConditionModel', () => {
     });
   });
 
-  it("names the transformers' linear layers as the checkpoint does", async () => {
+  it("names the blocks' linear layers and convolutions as the checkpoint does", async () => {
     const fixture = await loadFixture(FIXTURES['tango2-tiny']);
     const root = new ParameterRoot();
     const model = new UNet2DConditionModel(
@@ -115,10 +115,14 @@ forEachBackend('UNet2DConditionModel', () => {
     );
     const shapes = fixture.metadata<Record<string, readonly number[]>>('state_dict');
     const expected = Object.keys(shapes).filter(
-      (name) => name.includes('.attentions.') && name.endsWith('.weight') && shapes[name]!.length === 2,
+      (name) => /^(down|up|mid)_block/.test(name) && name.endsWith('.weight') && shapes[name]!.length >= 2,
     );
-    expect([...model.linears().keys()].map((path) => `${path}.weight`).sort()).toEqual(expected.sort());
-    expect(model.linears().get('mid_block.attentions.0.transformer_blocks.0.attn1.to_out.0')).toBeDefined();
+    expect([...model.adaptableLayers().keys()].map((path) => `${path}.weight`).sort()).toEqual(
+      expected.sort(),
+    );
+    expect(
+      model.adaptableLayers().get('mid_block.attentions.0.transformer_blocks.0.attn1.to_out.0'),
+    ).toBeDefined();
   });
 
   describe('the prompt, prepared once', () => {

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { matchShape } from '../../common/assert';
 import { InvalidInputError } from '../../common/errors';
 import { activate } from '../../gpu/kernels';
-import { Conv2d, GroupNorm, type Linear, type Parameter, type ParameterScope } from '../../nn';
+import { type AdaptableLayer, Conv2d, GroupNorm, type ParameterScope } from '../../nn';
 import type { Attention } from './attention';
 import { type BlockOptions, DownBlock2D, MidBlock2D, UpBlock2D } from './blocks';
 import { buildClassEmbedder, type ClassEmbedder } from './class-embedding';
@@ -73,14 +73,19 @@ export class UNet2DConditionModel {
   }
 
   /**
-   * Every linear layer of the transformers by its path in the checkpoint
+   * Every linear layer and convolution of the blocks by its path in the checkpoint
    * (`down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q`): what a low-rank adapter may attach to.
    */
-  linears(): ReadonlyMap<string, Linear> {
-    const linears = this.#blocks().flatMap((block) =>
-      block.attentions.flatMap((transformer) => transformer.linears()),
-    );
-    return new Map(linears.map((linear) => [linear.weight.name.replace(/\.weight$/, ''), linear]));
+  adaptableLayers(): ReadonlyMap<string, AdaptableLayer> {
+    const samplers = [
+      ...this.downBlocks.map((block) => block.downsampler),
+      ...this.upBlocks.map((block) => block.upsampler),
+    ];
+    const layers = [
+      ...this.#blocks().flatMap((block) => [...block.attentions, ...block.resnets]),
+      ...samplers.filter((sampler) => sampler !== null),
+    ].flatMap((part) => part.adaptableLayers());
+    return new Map(layers.map((layer) => [layer.weight.name.replace(/\.weight$/, ''), layer]));
   }
 
   /** All that a checkpoint fills, by its name there. */

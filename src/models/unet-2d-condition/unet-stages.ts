@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { Linear } from '../../nn';
+import type { AdaptableLayer } from '../../nn';
 import type { Attention } from './attention';
 import type { DownBlock2D, MidBlock2D, UpBlock2D } from './blocks';
 import type { EncoderStates } from './encoder-states';
@@ -29,7 +29,8 @@ export interface UNetStage {
   /** Its result has the size of the skip that is taken next. */
   readonly upsamples: boolean;
   readonly crossAttentions: readonly Attention[];
-  readonly linears: readonly Linear[];
+  /** What a low-rank adapter may attach to. */
+  readonly adaptableLayers: readonly AdaptableLayer[];
   run(hidden: tf.Tensor4D, skip: tf.Tensor4D | null, context: StageContext): tf.Tensor4D;
 }
 
@@ -50,7 +51,13 @@ export function stagesOf(
         layerStage({ resnet, transformer: attentions[i] }, { takesSkip: false, givesSkip: true }),
       ),
       ...(downsampler
-        ? [resampleStage((hidden) => downsampler.forward(hidden), { givesSkip: true, upsamples: false })]
+        ? [
+            resampleStage((hidden) => downsampler.forward(hidden), {
+              givesSkip: true,
+              upsamples: false,
+              adaptableLayers: downsampler.adaptableLayers(),
+            }),
+          ]
         : []),
     ]),
     ...midBlock.resnets.map((resnet, i) => midStage({ resnet, transformer: midBlock.attentions[i - 1] })),
@@ -63,6 +70,7 @@ export function stagesOf(
             resampleStage((hidden, { size }) => upsampler.forward(hidden, size), {
               givesSkip: false,
               upsamples: true,
+              adaptableLayers: upsampler.adaptableLayers(),
             }),
           ]
         : []),
@@ -77,7 +85,7 @@ function layerStage(
 ): UNetStage {
   return {
     ...skips,
-    ...partsOf(transformer),
+    ...partsOf({ resnet, transformer }),
     upsamples: false,
     run: (hidden, skip, { temb, encoder }) =>
       tf.tidy(() => {
@@ -94,7 +102,7 @@ function midStage({ resnet, transformer }: Layer): UNetStage {
     takesSkip: false,
     givesSkip: false,
     upsamples: false,
-    ...partsOf(transformer),
+    ...partsOf({ resnet, transformer }),
     run: (hidden, _skip, { temb, encoder }) =>
       tf.tidy(() => resnet.forward(transformer ? transformer.forward(hidden, encoder) : hidden, temb)),
   };
@@ -102,21 +110,19 @@ function midStage({ resnet, transformer }: Layer): UNetStage {
 
 function resampleStage(
   run: (hidden: tf.Tensor4D, context: StageContext) => tf.Tensor4D,
-  kind: Pick<UNetStage, 'givesSkip' | 'upsamples'>,
+  kind: Pick<UNetStage, 'givesSkip' | 'upsamples' | 'adaptableLayers'>,
 ): UNetStage {
   return {
     takesSkip: false,
     ...kind,
-    ...partsOf(undefined),
+    crossAttentions: [],
     run: (hidden, _skip, context) => run(hidden, context),
   };
 }
 
-function partsOf(
-  transformer: Transformer2DModel | undefined,
-): Pick<UNetStage, 'crossAttentions' | 'linears'> {
+function partsOf({ resnet, transformer }: Layer): Pick<UNetStage, 'crossAttentions' | 'adaptableLayers'> {
   return {
     crossAttentions: transformer?.crossAttentions() ?? [],
-    linears: transformer?.linears() ?? [],
+    adaptableLayers: [...(transformer?.adaptableLayers() ?? []), ...resnet.adaptableLayers()],
   };
 }

@@ -9,6 +9,7 @@ import { type AdapterFile, readAdapterFiles, resolveAdapter } from './adapter-fo
 import { parseLoraTensorName } from './adapter-names';
 import { LoraAdapter } from './lora-adapter';
 import { scaleOf } from './lora-config';
+import { asMatrix, type LoraTensor } from './lora-tensor';
 import { writeAdapterFiles } from './peft-format';
 import { safetensorsBlob } from './safetensors-blob';
 
@@ -80,13 +81,15 @@ forEachBackend('Adapters of other tools', () => {
   afterAll(() => root.dispose());
 
   async function adapterOf(files: readonly AdapterFile[]): Promise<LoraAdapter> {
-    const { config, tensors } = resolveAdapter(await readAdapterFiles(files), [...unet.linears().keys()]);
-    return LoraAdapter.fromTensors(unet.linears(), config, tensors);
+    const { config, tensors } = resolveAdapter(await readAdapterFiles(files), [
+      ...unet.adaptableLayers().keys(),
+    ]);
+    return LoraAdapter.fromTensors(unet.adaptableLayers(), config, tensors);
   }
 
   async function expectPrediction(files: readonly AdapterFile[], name: string): Promise<void> {
     const adapter = await adapterOf(files);
-    const prediction = adapter.within(unet.linears(), () => predict(unet));
+    const prediction = adapter.within(unet.adaptableLayers(), () => predict(unet));
     await expectClose(prediction, fixture.values(`prediction.${name}`), { relativeToRms: 1e-4, label: name });
     prediction.dispose();
     adapter.dispose();
@@ -100,8 +103,28 @@ forEachBackend('Adapters of other tools', () => {
     await expectPrediction(MIXED, 'peft');
   });
 
+  it('kernels of 1×1 are matrices, and the other way round', async () => {
+    const contents = resolveAdapter(await readAdapterFiles(required(FILES.unprefixed, 'files')), [
+      ...unet.adaptableLayers().keys(),
+    ]);
+    const otherwise = [...contents.tensors].map(([name, { shape, data }]): [string, LoraTensor] => [
+      name,
+      { data, shape: shape.length === 2 ? [...shape, 1, 1] : [...asMatrix(shape)] },
+    ]);
+    expect(otherwise.filter(([, { shape }]) => shape.length === 2).length).toBeGreaterThan(2);
+    const adapter = LoraAdapter.fromTensors(unet.adaptableLayers(), contents.config, new Map(otherwise));
+    const prediction = adapter.within(unet.adaptableLayers(), () => predict(unet));
+    await expectClose(prediction, fixture.values('prediction.unprefixed'), { relativeToRms: 1e-4 });
+    prediction.dispose();
+    // Whatever came: a matrix for a linear layer, a kernel for a convolution.
+    for (const [name, { shape }] of await adapter.tensors()) {
+      expect(shape, name).toEqual(contents.tensors.get(name)!.shape);
+    }
+    adapter.dispose();
+  });
+
   it('what is written of an adapter with two ranks is read as the same one', async () => {
-    const paths = [...unet.linears().keys()];
+    const paths = [...unet.adaptableLayers().keys()];
     const contents = resolveAdapter(await readAdapterFiles(MIXED), paths);
     const written = writeAdapterFiles(contents, 'a model');
     for (const files of [written, written.slice(2)]) {
@@ -166,18 +189,6 @@ describe('an adapter’s file', () => {
     );
   });
 
-  it('1×1 convolutions are matrices', async () => {
-    const [parsed] = (
-      await readAdapterFiles(
-        made({
-          'lora_unet_x.lora_down.weight': tensor(2, 4, 1, 1),
-          'lora_unet_x.lora_up.weight': tensor(4, 2, 1, 1),
-        }),
-      )
-    ).layers;
-    expect(required(parsed, 'layer').down.shape).toEqual([2, 4]);
-  });
-
   it.each<[string, readonly AdapterFile[], RegExp]>([
     ['no files', [], /no file came/],
     ['no weights', [{ path: 'a.txt', blob: new Blob() }], /a\.txt came/],
@@ -205,9 +216,9 @@ describe('an adapter’s file', () => {
       /"a" twice, under two names/,
     ],
     [
-      'a convolution of 3×3',
-      made({ 'a.lora_A.weight': tensor(2, 4, 3, 3), 'a.lora_B.weight': tensor(4, 2) }),
-      /LoRA of convolutions/,
+      'an up half of 3×3',
+      made({ 'a.lora_A.weight': tensor(2, 4), 'a.lora_B.weight': tensor(4, 2, 3, 3) }),
+      /"a\.lora_B\.weight" should be a matrix, or one as a kernel of 1x1, got \[4, 2, 3, 3\]/,
     ],
     [
       'NaN',

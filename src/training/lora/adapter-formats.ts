@@ -3,8 +3,8 @@ import { nearestNames } from '../../common/nearest-names';
 import { float32Values, openSafetensors, openWeights, type RawTensor, type StateDict } from '../../weights';
 import { parseJsonFile } from '../../weights/model-folder';
 import { parseLoraTensorName } from './adapter-names';
-import type { LoraTensor } from './lora-adapter';
 import { type LoraConfig, parsePeftConfig } from './lora-config';
+import type { LoraTensor } from './lora-tensor';
 import { LINEAGE_KEY } from './safetensors-blob';
 
 /** Adapters as other tools save them: PEFT's folder, diffusers' and kohya's single files. */
@@ -16,7 +16,7 @@ export interface AdapterFile {
 
 export interface AdapterContents {
   readonly config: LoraConfig;
-  /** `<path>.lora_A.weight` [rank, in] and `<path>.lora_B.weight` [out, rank]. */
+  /** `<path>.lora_A.weight` [rank, in] and `<path>.lora_B.weight` [out, rank]; of convolutions with their kernels. */
   readonly tensors: ReadonlyMap<string, LoraTensor>;
 }
 
@@ -34,8 +34,8 @@ interface ParsedLayer {
   /** As it is in the file, for messages. */
   readonly name: string;
   readonly underscored: boolean;
-  readonly down: LoraTensor; // [rank, in]
-  readonly up: LoraTensor; // [out, rank]
+  readonly down: LoraTensor; // [rank, in] or [rank, in, kh, kw]
+  readonly up: LoraTensor; // [out, rank] or [out, rank, 1, 1]
   readonly alpha: number | null;
 }
 
@@ -133,7 +133,7 @@ async function readLayers(stateDict: StateDict, path: string): Promise<readonly 
     }
     const raw = await stateDict.read(name);
     if (field === 'alpha') layer.alpha = scalarOf(raw);
-    else layer[field] = matrixOf(raw);
+    else layer[field] = lowRankOf(raw, field);
   }
   if (layers.size === 0) throw new StateDictError(`${path} holds no tensors. Save the adapter again.`);
   return [...layers].map(([name, { underscored, down, up, alpha }]) => {
@@ -162,16 +162,17 @@ function integers({ bytes }: RawTensor): readonly number[] {
   return Array.from(new BigInt64Array(bytes.slice().buffer), Number);
 }
 
-/** A matrix; kohya's 1×1 convolutions [out, in, 1, 1] are matrices too. */
-function matrixOf(raw: RawTensor): LoraTensor {
-  const [rows, columns, ...rest] = raw.shape;
-  if (rows === undefined || columns === undefined || rest.some((size) => size !== 1)) {
+/** A matrix, or the kernel of a convolution, whose up half is one of 1x1. */
+function lowRankOf(raw: RawTensor, half: 'down' | 'up'): LoraTensor {
+  const { shape } = raw;
+  const isKernel = shape.length === 4 && (half === 'down' || shape.slice(2).every((size) => size === 1));
+  if (shape.length !== 2 && !isKernel) {
     throw new StateDictError(
-      `"${raw.name}" should be a matrix, got [${raw.shape.join(', ')}]: LoRA of convolutions is not supported.`,
+      `"${raw.name}" should be a matrix${half === 'down' ? ' or a kernel [rank, in, height, width]' : ', or one as a kernel of 1x1'}, got [${shape.join(', ')}].`,
     );
   }
   const data = Float32Array.from(float32Values(raw));
-  if (data.every(Number.isFinite)) return { shape: [rows, columns], data };
+  if (data.every(Number.isFinite)) return { shape, data };
   throw new StateDictError(
     `"${raw.name}" has NaN or infinity: its training diverged. Use an earlier checkpoint.`,
   );
@@ -219,7 +220,7 @@ type ResolvedLayer = ParsedLayer & { readonly path: string };
 
 /** The commonest rank and alpha for all, and the others by name, as PEFT writes them. */
 function configOf(layers: readonly ResolvedLayer[]): LoraConfig {
-  const rankOf = ({ down }: ResolvedLayer): number => down.shape[0];
+  const rankOf = ({ down }: ResolvedLayer): number => down.shape[0] ?? 0;
   const alphaOf = (layer: ResolvedLayer): number => layer.alpha ?? rankOf(layer);
   const rank = commonest(layers.map(rankOf));
   const alpha = commonest(layers.map(alphaOf));

@@ -1,33 +1,29 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { required } from '../../common/assert';
+import { elementCount, required } from '../../common/assert';
 import { InvalidInputError, StateDictError } from '../../common/errors';
 import { TorchGenerator } from '../../common/random';
-import type { LayerAdapter, Linear } from '../../nn';
-import { copyToLayout } from '../../nn/layout';
+import { type AdaptableLayer, Conv2d, type LayerAdapter } from '../../nn';
 import { TrainableWeight } from '../trainable-weight';
 import { checkLoraConfig, isTarget, type LoraConfig, scaleOf } from './lora-config';
 import { drawLoraDown, peftOrder } from './lora-initial-weights';
-import { LoraLayer, StackedAdapters } from './lora-layer';
+import { LoraConvLayer, LoraLayer, StackedAdapters } from './lora-layer';
+import { asMatrix, inOurOrder, inTorchOrder, type LoraTensor, onesFor, sizesOf } from './lora-tensor';
 
-/** The layers of a model that an adapter may attach to, by their paths; `UNet2DConditionModel.linears()`. */
-export type AdaptableLayers = ReadonlyMap<string, Linear>;
+/** The layers of a model that an adapter may attach to, by their paths; `UNet2DConditionModel.adaptableLayers()`. */
+export type AdaptableLayers = ReadonlyMap<string, AdaptableLayer>;
 
-/** A tensor in PyTorch's order. */
-export interface LoraTensor {
-  readonly shape: readonly [number, number];
-  readonly data: Float32Array;
-}
+type Low = LoraLayer | LoraConvLayer;
 
 /**
  * Low-rank weights beside a frozen model. The adapter belongs to no model: `within` hangs it into one for the time of
  * a function, and the model without it is the reference of diffusion-DPO.
  */
 export class LoraAdapter {
-  readonly #layers: ReadonlyMap<string, LoraLayer>;
+  readonly #layers: ReadonlyMap<string, Low>;
 
   private constructor(
     readonly config: LoraConfig,
-    layers: ReadonlyMap<string, LoraLayer>,
+    layers: ReadonlyMap<string, Low>,
   ) {
     this.#layers = layers;
   }
@@ -49,20 +45,18 @@ export class LoraAdapter {
     const generator = new TorchGenerator(seed);
     const drawn = new Map<string, Float32Array>();
     for (const path of peftOrder([...targets.keys()])) {
-      const [inFeatures, outFeatures] = sizeOf(targets, path);
-      drawn.set(path, drawLoraDown(generator, scaleOf(path, config).rank, inFeatures, outFeatures));
+      const { fanIn, outChannels } = sizesOf(required(targets.get(path), path));
+      drawn.set(path, drawLoraDown(generator, scaleOf(path, config).rank, fanIn, outChannels));
     }
-    return LoraAdapter.#build(targets, config, (path, half) => {
-      const [inFeatures, outFeatures] = sizeOf(targets, path);
-      const { rank } = scaleOf(path, config);
-      return half === 'lora_A'
-        ? { shape: [rank, inFeatures], data: required(drawn.get(path), path) }
-        : { shape: [outFeatures, rank], data: new Float32Array(outFeatures * rank) };
-    });
+    return LoraAdapter.#build(targets, config, (path, half, shape) => ({
+      shape,
+      data: half === 'lora_A' ? required(drawn.get(path), path) : new Float32Array(elementCount(shape)),
+    }));
   }
 
   /**
-   * An adapter of given values, `<path>.lora_A.weight` [rank, in] and `<path>.lora_B.weight` [out, rank].
+   * An adapter of given values, `<path>.lora_A.weight` [rank, in] and `<path>.lora_B.weight` [out, rank], of a
+   * convolution [rank, in, kh, kw] and [out, rank, 1, 1].
    * @throws StateDictError when names or shapes are not those of the model's layers
    */
   static fromTensors(
@@ -83,12 +77,10 @@ export class LoraAdapter {
         `The adapter is not of this model: ${missing.length} of its ${expected.length} tensors are missing${listed(missing)} and ${unexpected.length} are of layers that the model does not have${listed(unexpected)}. Use it with the model that it was trained for.`,
       );
     }
-    return LoraAdapter.#build(targets, config, (path, half) => {
-      const [inFeatures, outFeatures] = sizeOf(targets, path);
-      const { rank } = scaleOf(path, config);
+    return LoraAdapter.#build(targets, config, (path, half, shape) => {
       const tensor = required(tensors.get(`${path}.${half}.weight`), path);
-      const shape = half === 'lora_A' ? [rank, inFeatures] : [outFeatures, rank];
-      if (tensor.shape[0] === shape[0] && tensor.shape[1] === shape[1]) return tensor;
+      // A convolution of 1x1 and a matrix are the same: some tools write the one, some the other.
+      if (String(asMatrix(tensor.shape)) === String(asMatrix(shape))) return { shape, data: tensor.data };
       throw new StateDictError(
         `"${path}.${half}.weight" should be [${shape.join(', ')}] in this model, got [${tensor.shape.join(', ')}]. Use the adapter with the model that it was trained for.`,
       );
@@ -98,22 +90,31 @@ export class LoraAdapter {
   static #build(
     targets: AdaptableLayers,
     config: LoraConfig,
-    valuesOf: (path: string, half: 'lora_A' | 'lora_B') => LoraTensor,
+    valuesOf: (path: string, half: 'lora_A' | 'lora_B', shape: readonly number[]) => LoraTensor,
   ): LoraAdapter {
-    const values = [...targets.keys()].map(
-      (path) => [path, valuesOf(path, 'lora_A'), valuesOf(path, 'lora_B')] as const,
-    );
+    // All values first: one that does not fit leaves no weights behind.
+    const values = [...targets].map(([path, layer]) => {
+      const { inChannels, outChannels, kernel } = sizesOf(layer);
+      const { rank, scaling } = scaleOf(path, config);
+      const down = valuesOf(path, 'lora_A', [rank, inChannels, ...kernel]);
+      const up = valuesOf(path, 'lora_B', [outChannels, rank, ...kernel.map(() => 1)]);
+      return { path, layer, down, up, scaling };
+    });
     return new LoraAdapter(
       config,
       new Map(
-        values.map(([path, down, up]) => [
-          path,
-          new LoraLayer(
-            new TrainableWeight(`${path}.lora_A.weight`, transposed(down)),
-            new TrainableWeight(`${path}.lora_B.weight`, transposed(up)),
-            scaleOf(path, config).scaling,
-          ),
-        ]),
+        values.map(({ path, layer, down, up, scaling }) => {
+          const a = new TrainableWeight(`${path}.lora_A.weight`, inOurOrder(down));
+          const b = new TrainableWeight(
+            `${path}.lora_B.weight`,
+            inOurOrder({ ...up, shape: up.shape.slice(0, 2) }),
+          );
+          const low =
+            layer instanceof Conv2d
+              ? new LoraConvLayer(a, b, scaling, layer.options)
+              : new LoraLayer(a, b, scaling);
+          return [path, low];
+        }),
       ),
     );
   }
@@ -124,21 +125,26 @@ export class LoraAdapter {
   }
 
   /** The trained tensors of these layers, those without an adapter left out. */
-  weightsOf(linears: readonly Linear[]): readonly tf.Tensor[] {
-    return linears.flatMap(({ weight }) => {
+  weightsOf(layers: readonly AdaptableLayer[]): readonly tf.Tensor[] {
+    return layers.flatMap(({ weight }) => {
       const layer = this.#layers.get(weight.name.replace(/\.weight$/, ''));
       return layer ? [layer.down.tensor, layer.up.tensor] : [];
     });
   }
 
-  /** What the adapter adds to a layer's weight, [in, out]; null for a layer that it leaves alone. The caller disposes it. */
-  delta(path: string): tf.Tensor2D | null {
+  /**
+   * What the adapter adds to a layer's weight, [in, out] or [kh, kw, in, out]; null for a layer that it leaves alone. The
+   * caller disposes it.
+   */
+  delta(path: string): tf.Tensor | null {
     const layer = this.#layers.get(path);
     if (!layer) return null;
     const { down, up, scaling } = layer;
-    return tf.tidy(() =>
-      tf.mul<tf.Tensor2D>(tf.matMul(down.tensor as tf.Tensor2D, up.tensor as tf.Tensor2D), scaling),
-    );
+    const [rank, outChannels] = up.shape as [number, number];
+    return tf.tidy(() => {
+      const product = tf.matMul(tf.reshape(down.tensor, [-1, rank]), up.tensor as tf.Tensor2D);
+      return tf.reshape(tf.mul(product, scaling), [...down.shape.slice(0, -1), outChannels]);
+    });
   }
 
   get parameterCount(): number {
@@ -169,15 +175,15 @@ export class LoraAdapter {
    * @param strength factor of its share, as the weights of PEFT's and diffusers' `set_adapters`
    */
   stack(layers: AdaptableLayers, strength: number): () => void {
-    return this.#hang(layers, ({ down, up, scaling }, before) => {
-      const scaled = new LoraLayer(down, up, scaling * strength);
+    return this.#hang(layers, (layer, before) => {
+      const scaled = withStrength(layer, strength);
       return before ? new StackedAdapters(before, scaled) : scaled;
     });
   }
 
   #hang(
     layers: AdaptableLayers,
-    adapterOf: (layer: LoraLayer, before: LayerAdapter | null) => LayerAdapter,
+    adapterOf: (layer: Low, before: LayerAdapter | null) => LayerAdapter,
   ): () => void {
     const held = [...this.#layers].map(([path, layer]) => {
       const target = layers.get(path);
@@ -193,11 +199,10 @@ export class LoraAdapter {
   /** The values in PyTorch's order, by the names of `fromTensors`. */
   async tensors(): Promise<ReadonlyMap<string, LoraTensor>> {
     const values = new Map<string, LoraTensor>();
-    for (const weight of this.weights) {
-      const [rows, columns] = weight.shape as [number, number];
-      const data = new Float32Array(rows * columns);
-      copyToLayout('linear', [rows, columns], await weight.read(), data);
-      values.set(weight.name, { shape: [columns, rows], data });
+    for (const { down, up } of this.#layers.values()) {
+      values.set(down.name, inTorchOrder(down.shape, await down.read()));
+      const { shape, data } = inTorchOrder(up.shape, await up.read());
+      values.set(up.name, { shape: [...shape, ...onesFor(down.shape)], data });
     }
     return values;
   }
@@ -217,8 +222,9 @@ function targetsOf(layers: AdaptableLayers, config: LoraConfig): AdaptableLayers
       `The model has no layer called ${unused.join(', ')}: its layers end in ${endings(layers).join(', ')}.`,
     );
   }
-  for (const [path, { weight }] of targets) {
-    const narrowest = Math.min(...weight.shape);
+  for (const [path, layer] of targets) {
+    const { fanIn, outChannels } = sizesOf(layer);
+    const narrowest = Math.min(fanIn, outChannels);
     const { rank } = scaleOf(path, config);
     if (rank <= narrowest) continue;
     throw new InvalidInputError(
@@ -232,21 +238,20 @@ function endings(layers: AdaptableLayers): readonly string[] {
   return [
     ...new Set(
       [...layers.keys()].map((path) =>
-        path.replace(/^.*\.(attn\d|transformer_blocks\.\d+|attentions\.\d+)\./, ''),
+        path.replace(
+          /^.*\.(attn\d|transformer_blocks\.\d+|attentions\.\d+|resnets\.\d+)\.|^.*\.(?=\w+samplers\.)/,
+          '',
+        ),
       ),
     ),
   ];
 }
 
-function sizeOf(layers: AdaptableLayers, path: string): readonly [number, number] {
-  const [inFeatures, outFeatures] = required(layers.get(path), path).weight.shape;
-  return [inFeatures!, outFeatures!];
-}
-
-function transposed({ shape, data }: LoraTensor): tf.Tensor {
-  const values = new Float32Array(data.length);
-  copyToLayout('linear', shape, data, values);
-  return tf.tensor2d(values, [shape[1], shape[0]]);
+function withStrength(layer: Low, strength: number): Low {
+  const { down, up, scaling } = layer;
+  return layer instanceof LoraConvLayer
+    ? new LoraConvLayer(down, up, scaling * strength, layer.options)
+    : new LoraLayer(down, up, scaling * strength);
 }
 
 function listed(names: readonly string[]): string {

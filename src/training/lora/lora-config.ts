@@ -16,6 +16,14 @@ export interface LoraConfig {
 /** The projections of every attention: what Stable Diffusion's LoRA scripts train. */
 export const ATTENTION_TARGETS: readonly string[] = ['to_q', 'to_k', 'to_v', 'to_out.0'];
 export const FEED_FORWARD_TARGETS: readonly string[] = ['ff.net.0.proj', 'ff.net.2'];
+/** Of the resnets and of the layers that change the size: what kohya's LoCon trains beside the transformers. */
+export const CONVOLUTION_TARGETS: readonly string[] = [
+  'conv1',
+  'conv2',
+  'conv_shortcut',
+  'downsamplers.0.conv',
+  'upsamplers.0.conv',
+];
 
 /** PEFT's rule: the path itself, or its end behind a dot. */
 export function isTarget(path: string, { targetModules }: LoraConfig): boolean {
@@ -57,7 +65,7 @@ export function checkLoraConfig({
   }
   if (targetModules.length === 0) {
     throw new InvalidInputError(
-      `The adapter has no layers: name at least one of ${[...ATTENTION_TARGETS, ...FEED_FORWARD_TARGETS].join(', ')}.`,
+      `The adapter has no layers: name at least one of ${[...ATTENTION_TARGETS, ...FEED_FORWARD_TARGETS, ...CONVOLUTION_TARGETS].join(', ')}.`,
     );
   }
 }

@@ -5,40 +5,46 @@ import type { TorchGenerator } from '../../common/random';
  * `layers` are in the order of the network, whose transformers name both projections first.
  */
 export function peftOrder(paths: readonly string[]): readonly string[] {
-  const place = (path: string): number =>
-    path.startsWith('down_blocks') ? 0 : path.startsWith('up_blocks') ? 1 : 2;
-  const transformer = (path: string): string =>
-    path.replace(/\.(proj_in|proj_out|transformer_blocks)(\..*)?$/, '');
-  const position = new Map(paths.map((path, i) => [path, i]));
+  const places = new Map(paths.map((path, i) => [path, placeOf(path, i)]));
   return [...paths].sort((a, b) => {
-    if (place(a) !== place(b)) return place(a) - place(b);
-    if (transformer(a) === transformer(b)) {
-      const last = Number(a.endsWith('.proj_out')) - Number(b.endsWith('.proj_out'));
-      if (last !== 0) return last;
-    }
-    return position.get(a)! - position.get(b)!;
+    const [first, second] = [places.get(a)!, places.get(b)!];
+    const axis = first.findIndex((place, i) => place !== second[i]);
+    return axis < 0 ? 0 : first[axis]! - second[axis]!;
   });
 }
 
+const SECTIONS = ['down_blocks', 'up_blocks', 'mid_block'];
+const PARTS = ['attentions', 'resnets', 'downsamplers', 'upsamplers'];
+
+/** Section, block, part of the block, which of them, and whether it comes behind the transformer's blocks. */
+function placeOf(path: string, position: number): readonly number[] {
+  const [, section = '', block = '0', part = '', index = '0'] =
+    /^(\w+?)(?:\.(\d+))?\.(attentions|resnets|\w+samplers)\.(\d+)\./.exec(path) ?? [];
+  const isLast = Number(path.endsWith('.proj_out'));
+  return [SECTIONS.indexOf(section), Number(block), PARTS.indexOf(part), Number(index), isLast, position];
+}
+
 /**
- * The first values of lora_A, in PyTorch's order [rank, in]: uniform within ±1/√in (`kaiming_uniform_` with a = √5).
+ * The first values of lora_A, in PyTorch's order [rank, in] or [rank, in, kh, kw]: uniform within ±1/√fanIn (`kaiming_uniform_` with a = √5).
  * lora_B is zero, so that training begins at the base model.
  *
  * With the generator of `torch.manual_seed` they are PEFT's, bit for bit: building the two layers there draws both once
  * before lora_A is drawn again.
+ *
+ * @param fanIn numbers that make one of the layer's: in, of a convolution in · kh · kw
  */
 export function drawLoraDown(
   generator: TorchGenerator,
   rank: number,
-  inFeatures: number,
+  fanIn: number,
   outFeatures: number,
 ): Float32Array {
-  generator.rand(rank * inFeatures);
+  generator.rand(rank * fanIn);
   generator.rand(outFeatures * rank);
   // Of a rectangle: std = gain / √fan_in, bound = √3 std, in double; from and width are float32 in the kernel.
-  const bound = Math.sqrt(3) * (Math.sqrt(2 / (1 + 5)) / Math.sqrt(inFeatures));
+  const bound = Math.sqrt(3) * (Math.sqrt(2 / (1 + 5)) / Math.sqrt(fanIn));
   const from = Math.fround(-bound);
   const width = Math.fround(Math.fround(bound) - from);
   // torch's kernel multiplies and adds with one rounding.
-  return generator.rand(rank * inFeatures).map((x) => x * width + from);
+  return generator.rand(rank * fanIn).map((x) => x * width + from);
 }

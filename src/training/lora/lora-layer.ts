@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { linear } from '../../gpu/kernels';
+import { type Conv2dOptions, conv2d, linear } from '../../gpu/kernels';
 import type { LayerAdapter } from '../../nn';
 import type { TrainableWeight } from '../trainable-weight';
 
@@ -15,6 +15,24 @@ export class LoraLayer implements LayerAdapter {
   delta(x: tf.Tensor): tf.Tensor {
     // Scaled where it is narrow.
     return tf.tidy(() => linear(tf.mul(linear(x, this.down), this.scaling), this.up));
+  }
+}
+
+/** The same of a convolution: A has its kernel, stride and padding, B is a convolution of 1x1 (PEFT's `lora.Conv2d`). */
+export class LoraConvLayer implements LayerAdapter {
+  constructor(
+    readonly down: TrainableWeight, // lora_A: [kh, kw, in, rank]
+    readonly up: TrainableWeight, // lora_B: [rank, out]
+    readonly scaling: number,
+    readonly options: Conv2dOptions,
+  ) {}
+
+  /** [B, H, W, in] -> [B, Hout, Wout, out] */
+  delta(x: tf.Tensor): tf.Tensor {
+    return tf.tidy(() => {
+      const narrow = conv2d(x as tf.Tensor4D, this.down, null, this.options); // [B, Hout, Wout, rank]
+      return linear(tf.mul(narrow, this.scaling), this.up);
+    });
   }
 }
 

@@ -19,14 +19,18 @@ import { AdamW } from '../optimizer/adamw';
 import { clipFactor, GradientSum, globalNorm } from '../optimizer/gradients';
 import { linearSchedule } from '../optimizer/linear-schedule';
 import { type AdapterContents, type AdapterFile, readAdapterFiles, resolveAdapter } from './adapter-formats';
-import { LoraAdapter, type LoraTensor } from './lora-adapter';
+import { LoraAdapter } from './lora-adapter';
 import type { LoraConfig } from './lora-config';
+import { asMatrix, inTorchOrder, type LoraTensor } from './lora-tensor';
 import { writeAdapterFiles } from './peft-format';
 
 const FIXTURES = {
   attention: await loadFixture(new URL('../fixtures/lora.safetensors', import.meta.url)),
   'attention and feed-forward': await loadFixture(
     new URL('../fixtures/lora-feed-forward.safetensors', import.meta.url),
+  ),
+  'attention, feed-forward and convolutions': await loadFixture(
+    new URL('../fixtures/lora-convolutions.safetensors', import.meta.url),
   ),
 };
 const PEFT_FOLDER = {
@@ -56,10 +60,7 @@ function tensorsOf(fixture: Fixture, prefix: string): Map<string, LoraTensor> {
   return new Map(
     names.map((name) => {
       const { shape, data } = fixture.values(name);
-      return [
-        name.slice(start.length),
-        { shape: shape as unknown as [number, number], data: Float32Array.from(data) },
-      ];
+      return [name.slice(start.length), { shape, data: Float32Array.from(data) }];
     }),
   );
 }
@@ -99,7 +100,7 @@ function predict(
 function dpo(fixture: Fixture, unet: UNet2DConditionModel, adapter: LoraAdapter): tf.Scalar {
   const half = (name: string) => {
     const reference = predict(fixture, unet, name).prediction;
-    return { ...adapter.within(unet.linears(), () => predict(fixture, unet, name)), reference };
+    return { ...adapter.within(unet.adaptableLayers(), () => predict(fixture, unet, name)), reference };
   };
   return diffusionDpoLoss(rewardMargins(half('winner'), half('loser'), fixture.metadata('beta')));
 }
@@ -110,7 +111,11 @@ const gradientsOf = (fixture: Fixture, unet: UNet2DConditionModel, adapter: Lora
 forEachBackend('LoRA', (backend) => {
   it.each(Object.entries(FIXTURES))('%s: first values are those of PEFT', async (_, fixture) => {
     const { unet, root } = await loadUNet(fixture);
-    const adapter = LoraAdapter.create(unet.linears(), configOf(fixture), fixture.metadata('lora_seed'));
+    const adapter = LoraAdapter.create(
+      unet.adaptableLayers(),
+      configOf(fixture),
+      fixture.metadata('lora_seed'),
+    );
     const initial = tensorsOf(fixture, 'initial');
     const ours = await adapter.tensors();
     expect(initial.size).toBe(ours.size / 2);
@@ -129,9 +134,13 @@ forEachBackend('LoRA', (backend) => {
 
   it.each(Object.entries(FIXTURES))('%s: prediction, loss and gradients equal PEFT', async (_, fixture) => {
     const { unet, root } = await loadUNet(fixture);
-    const adapter = LoraAdapter.fromTensors(unet.linears(), configOf(fixture), tensorsOf(fixture, 'weights'));
+    const adapter = LoraAdapter.fromTensors(
+      unet.adaptableLayers(),
+      configOf(fixture),
+      tensorsOf(fixture, 'weights'),
+    );
     const prediction = tf.tidy(() =>
-      adapter.within(unet.linears(), () =>
+      adapter.within(unet.adaptableLayers(), () =>
         tf.transpose(predict(fixture, unet, 'winner').prediction, [0, 3, 1, 2]),
       ),
     );
@@ -143,11 +152,11 @@ forEachBackend('LoRA', (backend) => {
       LOSS_TOLERANCE[backend],
     );
     for (const [i, weight] of adapter.weights.entries()) {
-      const gradient = tf.tidy(() => tf.transpose(required(grads[i], weight.name)));
+      const gradient = required(grads[i], weight.name);
       const expected = fixture.values(`gradient.base_model.model.${weight.name}`);
-      expect(gradient.shape).toEqual([...expected.shape]);
-      expectSameDirection(await gradient.data(), expected.data, weight.name);
-      gradient.dispose();
+      const { shape, data } = inTorchOrder(gradient.shape, Float32Array.from(await gradient.data()));
+      expect(asMatrix(shape)).toEqual([...asMatrix(expected.shape)]);
+      expectSameDirection(data, expected.data, weight.name);
     }
     tf.dispose([value, grads]);
     await expectNoLeak(() => {
@@ -161,7 +170,11 @@ forEachBackend('LoRA', (backend) => {
   it('three steps of AdamW, clipped, with warm-up, equal torch', async () => {
     const fixture = FIXTURES.attention;
     const { unet, root } = await loadUNet(fixture);
-    const adapter = LoraAdapter.fromTensors(unet.linears(), configOf(fixture), tensorsOf(fixture, 'weights'));
+    const adapter = LoraAdapter.fromTensors(
+      unet.adaptableLayers(),
+      configOf(fixture),
+      tensorsOf(fixture, 'weights'),
+    );
     const optimizer = new AdamW();
     for (let step = 0; step < 3; step += 1) {
       const { value, grads } = gradientsOf(fixture, unet, adapter);
@@ -198,7 +211,11 @@ forEachBackend('LoRA', (backend) => {
   it('trains beside a frozen base in half precision', async () => {
     const fixture = FIXTURES.attention;
     const { unet, root } = await loadUNet(fixture, 'float16');
-    const adapter = LoraAdapter.fromTensors(unet.linears(), configOf(fixture), tensorsOf(fixture, 'weights'));
+    const adapter = LoraAdapter.fromTensors(
+      unet.adaptableLayers(),
+      configOf(fixture),
+      tensorsOf(fixture, 'weights'),
+    );
     const { value, grads } = gradientsOf(fixture, unet, adapter);
     expect(Math.abs((await value.data())[0]! - fixture.values('dpo').data[0]!)).toBeLessThan(0.05);
     for (const gradient of grads) expect((await gradient.data()).every(Number.isFinite)).toBe(true);
@@ -266,7 +283,7 @@ forEachBackend('Adapter files', () => {
   it('of another model, or incomplete, are refused in words', async () => {
     const fixture = FIXTURES.attention;
     const { unet, root } = await loadUNet(fixture);
-    const layers = unet.linears();
+    const layers = unet.adaptableLayers();
     const { config, tensors } = await contentsOf(await peftFiles());
     const [first] = [...tensors.keys()];
     const without = new Map([...tensors].filter(([name]) => name !== first));
@@ -302,7 +319,7 @@ forEachBackend('Stacked LoRA', () => {
             return [one.slice(start.length), { shape: size, data: Float32Array.from(data) }];
           });
         const config = { rank: r, alpha: lora_alpha, targetModules: target_modules };
-        return [name, LoraAdapter.fromTensors(unet.linears(), config, new Map(tensors))];
+        return [name, LoraAdapter.fromTensors(unet.adaptableLayers(), config, new Map(tensors))];
       }),
     );
     const predicted = () =>
@@ -314,7 +331,7 @@ forEachBackend('Stacked LoRA', () => {
     const cases = Object.entries(STACK.metadata<Record<string, Record<string, number>>>('strengths'));
     for (const [label, strengths] of [...cases, ['base', {}] as const]) {
       const undo = Object.entries(strengths).map(([name, strength]) =>
-        required(adapters.get(name), name).stack(unet.linears(), strength),
+        required(adapters.get(name), name).stack(unet.adaptableLayers(), strength),
       );
       const prediction = predicted();
       for (const detach of undo.reverse()) detach();

@@ -1,6 +1,6 @@
 import type { AdapterContents, AdapterFile } from './adapter-formats';
-import type { LoraTensor } from './lora-adapter';
 import { type LoraConfig, peftConfigJson } from './lora-config';
+import type { LoraTensor } from './lora-tensor';
 import { LINEAGE_KEY, safetensorsBlob } from './safetensors-blob';
 
 /**
