@@ -5,7 +5,11 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { parseUNet2DConditionConfig } from '../../src/models/unet-2d-condition';
-import { ATTENTION_TARGETS, CONVOLUTION_TARGETS, FEED_FORWARD_TARGETS } from '../../src/training/lora/lora-config';
+import {
+  ATTENTION_TARGETS,
+  CONVOLUTION_TARGETS,
+  FEED_FORWARD_TARGETS,
+} from '../../src/training/lora/lora-config';
 import { stepMemory } from '../../src/training/training-memory';
 import type { TrainingRecipe } from '../../src/training/training-recipe';
 import tango2 from '../counts/tango2-unet.json';

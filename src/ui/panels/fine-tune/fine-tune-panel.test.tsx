@@ -107,6 +107,19 @@ test('a run is started with its recipe and dataset, shows itself, and is used in
   expect(studio.settings.getState().adapters).toEqual([]);
 });
 
+test('the layers that get an adapter are chosen under Advanced, which says what its β means', async () => {
+  const { engine, start, user } = await openPanel();
+  await user.selectOptions(
+    screen.getByRole('combobox', { name: 'Layers' }),
+    'attention, feed-forward and convolutions',
+  );
+  expect(screen.getByText(/its 2000 are 1000 of diffusers/)).toBeTruthy();
+  await user.click(start);
+  await waitFor(() =>
+    expect(engine.train.startRequests[0]?.targets).toBe('attention-feed-forward-and-convolutions'),
+  );
+});
+
 test('a sound shows where its adapter comes from, and leads to the run', async () => {
   const { studio, start, user } = await openPanel();
   await user.click(start);
