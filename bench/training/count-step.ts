@@ -51,7 +51,9 @@ export async function countStep(request: StepRequest): Promise<StepCounts> {
     const unet = new UNet2DConditionModel(parsed, root.scope);
     fill(root, 'float16');
     const weightBytes = pool.numBytesUsed;
-    const adapter = LoraAdapter.create(unet.adaptableLayers(), lora, 0);
+    const part = lora
+      ? new LoraPart(LoraAdapter.create(unet.adaptableLayers(), lora, 0))
+      : WholeUNet.copyOf(unet);
     const optimizer = new AdamW();
     const samples = 2 * pairsPerPass;
     const image = [samples, ...latentSize, parsed.inChannels];
@@ -74,16 +76,10 @@ export async function countStep(request: StepRequest): Promise<StepCounts> {
       };
       const loss = (prediction: tf.Tensor4D): tf.Scalar =>
         diffusionDpoLoss(rewardMargins(half(prediction, 0), half(prediction, 1), 2000));
-      const weights = adapter.weights.map(({ tensor }) => tensor);
-      const { value, grads } = adapter.within(unet.adaptableLayers(), () =>
+      const weights = part.weights.map(({ tensor }) => tensor);
+      const { value, grads } = withPart(part, unet, () =>
         recompute
-          ? recomputedGradients(
-              unet,
-              batch,
-              weights,
-              ({ adaptableLayers }) => adapter.weightsOf(adaptableLayers),
-              loss,
-            )
+          ? recomputedGradients(unet, batch, weights, (stage) => part.weightsOf(stage), loss)
           : tapeGradients(() => loss(predict()), weights),
       );
       optimizer.step(part.weights, grads, 1e-4);

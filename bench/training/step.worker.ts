@@ -4,8 +4,9 @@ import { openDevice } from '../../src/gpu/device';
 import { parseUNet2DConditionConfig, UNet2DConditionModel } from '../../src/models/unet-2d-condition';
 import { ParameterRoot } from '../../src/nn';
 import { diffusionDpoLoss, rewardMargins } from '../../src/training/diffusion-dpo-loss';
-import { LoraAdapter, type LoraTensor } from '../../src/training/lora/lora-adapter';
+import { LoraAdapter } from '../../src/training/lora/lora-adapter';
 import { ATTENTION_TARGETS } from '../../src/training/lora/lora-config';
+import type { LoraTensor } from '../../src/training/lora/lora-tensor';
 import { AdamW } from '../../src/training/optimizer/adamw';
 import '../../src/training/register-gradients';
 import { tapeGradients } from '../../src/training/tape-gradients';
@@ -36,7 +37,7 @@ servePeer(async ({ backend, folder }) => {
     lora.set(name, (await floats(name)) as LoraTensor);
   }
   const adapter = LoraAdapter.fromTensors(
-    unet.linears(),
+    unet.adaptableLayers(),
     { rank, alpha: rank, targetModules: ATTENTION_TARGETS },
     lora,
   );
@@ -59,7 +60,7 @@ servePeer(async ({ backend, folder }) => {
           return unet.forward(image(noisy), [timestep, timestep], states);
         });
       const reference = predict();
-      const { value, grads } = adapter.within(unet.linears(), () =>
+      const { value, grads } = adapter.within(unet.adaptableLayers(), () =>
         tapeGradients(
           () => {
             const [predictions, references, targets] = [predict(), reference, image(target)].map((one) =>

@@ -9,7 +9,7 @@ import type { ClapApi } from './protocol-clap';
 import type { HubOrigin, HubPlan, HubSource, ModelCheck, StorageReport } from './protocol-hub';
 import type { JobOptions, ModelFile } from './protocol-jobs';
 import type { PreferencesApi } from './protocol-preferences';
-import type { AdapterLineage, TrainApi } from './protocol-training';
+import type { AdapterLineage, TrainApi, TrainRun } from './protocol-training';
 
 export type { HubOrigin, HubPlan, HubSource, ModelCheck, StorageReport } from './protocol-hub';
 export type { JobOptions, ModelFile } from './protocol-jobs';

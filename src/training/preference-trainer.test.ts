@@ -66,7 +66,10 @@ async function withTrainer<T>(
   const root = new ParameterRoot();
   const unet = new UNet2DConditionModel(parseUNet2DConditionConfig(fixture.metadata('config')), root.scope);
   await root.load(randomStateDict(fixture.metadata('state_dict'), fixture.metadata('seed')));
-  const adapter = LoraAdapter.create(unet.adaptableLayers(), recipe.lora, recipe.seed);
+  const part =
+    recipe.trains === 'unet'
+      ? WholeUNet.copyOf(unet)
+      : new LoraPart(LoraAdapter.create(unet.adaptableLayers(), recipe.lora, recipe.seed));
   const trainer = new PreferenceTrainer(
     recipe,
     data,

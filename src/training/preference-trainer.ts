@@ -297,16 +297,10 @@ export class PreferenceTrainer {
     batch: PairBatch,
     loss: (prediction: tf.Tensor4D) => tf.Scalar,
   ): { readonly value: tf.Tensor; readonly grads: readonly tf.Tensor[] } {
-    const weights = this.adapter.weights.map(({ tensor }) => tensor);
-    return this.adapter.within(unet.adaptableLayers(), () =>
+    const weights = this.part.weights.map(({ tensor }) => tensor);
+    return withPart(this.part, unet, () =>
       this.recipe.recompute
-        ? recomputedGradients(
-            unet,
-            batch,
-            weights,
-            ({ adaptableLayers }) => this.adapter.weightsOf(adaptableLayers),
-            loss,
-          )
+        ? recomputedGradients(unet, batch, weights, (stage) => this.part.weightsOf(stage), loss)
         : tapeGradients(() => loss(predict(unet, batch)), weights),
     );
   }
@@ -318,7 +312,7 @@ export class PreferenceTrainer {
     const batch = pairBatch(this.data, this.process, pairs, ['winner', 'loser']);
     const measured = tf.tidy(() => {
       const reference = predict(unet, batch);
-      const prediction = this.adapter.within(unet.adaptableLayers(), () => predict(unet, batch));
+      const prediction = withPart(this.part, unet, () => predict(unet, batch));
       return {
         errors: sampleErrors(prediction, batch.target),
         margins: marginsOf(prediction, reference, batch, this.recipe.beta),

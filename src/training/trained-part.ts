@@ -45,15 +45,15 @@ export class LoraPart implements TrainedPart {
   }
 
   attach(unet: UNet2DConditionModel): () => void {
-    return this.adapter.attach(unet.linears());
+    return this.adapter.attach(unet.adaptableLayers());
   }
 
   stack(unet: UNet2DConditionModel, strength: number): () => void {
-    return this.adapter.stack(unet.linears(), strength);
+    return this.adapter.stack(unet.adaptableLayers(), strength);
   }
 
-  weightsOf({ linears }: UNetStage): readonly tf.Tensor[] {
-    return this.adapter.weightsOf(linears);
+  weightsOf({ adaptableLayers }: UNetStage): readonly tf.Tensor[] {
+    return this.adapter.weightsOf(adaptableLayers);
   }
 
   dispose(): void {

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { JobCancelledError, StorageError } from '../../common/errors';
+import { TangoPipeline } from '../../diffusion/pipelines/tango-pipeline';
 import { expectClose, tinyTango } from '../../testing';
 import { openTinyEngine, type TinyEngine, tinyClip } from '../../testing/tiny-engine';
 import type { TrainMetrics, TrainProgress, TrainRequest, TrainRun } from '../protocol-training';

@@ -10,6 +10,8 @@ import { writeAdapterFiles } from '../../training/lora/peft-format';
 import { PreferenceTrainer, type TrainerState } from '../../training/preference-trainer';
 import { LoraPart, type TrainedPart } from '../../training/trained-part';
 import type { CachedPair, CachedText, TrainingData } from '../../training/training-data';
+import type { TrainingRecipe } from '../../training/training-recipe';
+import { WholeUNet } from '../../training/whole-unet';
 import { lineageOf, parseLineage } from '../lineage';
 import type { AdapterUse, JobOptions, ModelFile, ResolvedGenerateRequest, Sound } from '../protocol';
 import type {
@@ -91,7 +93,8 @@ export class Trainer implements TrainApi {
     return this.#alone(id, async () => {
       // What the model cannot be trained with is said before the pairs are read, which takes long.
       const remarks = await this.#engine.turn(modelId, options.signal, async ({ denoiser, melConfig }) => {
-        LoraAdapter.check(denoiser.unet.adaptableLayers(), recipeOf(settings).lora);
+        const { trains, lora } = recipeOf(settings);
+        if (trains === 'lora') LoraAdapter.check(denoiser.unet.adaptableLayers(), lora);
         return source?.remarks ?? remarksOn(pairs ?? [], { ...melConfig, durationSeconds });
       });
       const data = source
@@ -267,10 +270,14 @@ export class Trainer implements TrainApi {
 
   async exportAdapter(runId: string): Promise<readonly ModelFile[]> {
     const run = await this.#store.run(runId);
-    const contents = await this.#withAdapter(run, async (adapter) => ({
-      config: adapter.config,
-      tensors: await adapter.tensors(),
-    }));
+    const contents = await this.#withPart(run, async (part) => {
+      if (part instanceof LoraPart) {
+        return { config: part.adapter.config, tensors: await part.adapter.tensors() };
+      }
+      throw new InvalidInputError(
+        `"${run.name}" trained the whole UNet: it has no adapter. Export the merged UNet.`,
+      );
+    });
     return writeAdapterFiles(contents, run.modelId, await this.#record(run));
   }
 
@@ -280,9 +287,16 @@ export class Trainer implements TrainApi {
     }
     const run = await this.#store.run(runId);
     const record = await this.#record(run);
-    const blob = await this.#withAdapter(run, (adapter, pipeline) =>
-      mergedUNet(pipeline.unetParameters, adapter, layout === 'tango' ? 'unet.' : '', record),
-    );
+    const blob = await this.#withPart(run, async (part, pipeline) => {
+      const detach = part.attach(pipeline.denoiser.unet);
+      try {
+        const prefix = layout === 'tango' ? 'unet.' : '';
+        const adapter = part instanceof LoraPart ? part.adapter : null;
+        return await mergedUNet(pipeline.unetParameters, adapter, prefix, record);
+      } finally {
+        detach();
+      }
+    });
     return {
       path:
         layout === 'tango' ? 'pytorch_model_main.safetensors' : 'unet/diffusion_pytorch_model.safetensors',
@@ -348,9 +362,9 @@ export class Trainer implements TrainApi {
           );
         }
         if (strength === 0) continue;
-        const adapter = await this.#build(run, pipeline);
-        undo.push(() => adapter.dispose());
-        undo.push(adapter.stack(pipeline.denoiser.unet.adaptableLayers(), strength));
+        const part = await this.#build(run, pipeline);
+        undo.push(() => part.dispose());
+        undo.push(part.stack(pipeline.denoiser.unet, strength));
       }
       return detach;
     } catch (error) {
@@ -487,7 +501,7 @@ export class Trainer implements TrainApi {
     const request = resolveRequest({ prompt, seed, durationSeconds, steps: SAMPLE_STEPS }, modelId);
     return this.#engine.turn(modelId, signal, (pipeline, running) =>
       trainer.withFinalWeights(async () => {
-        const detach = trainer.adapter.attach(pipeline.denoiser.unet.adaptableLayers());
+        const detach = trainer.part.attach(pipeline.denoiser.unet);
         try {
           const { audio, sampleRateHz } = await this.#engine.generate(pipeline, request, running);
           return { step: trainer.completedSteps, prompt, seed, audio, sampleRateHz };
@@ -504,10 +518,7 @@ export class Trainer implements TrainApi {
     return lineageRecord(run, data);
   }
 
-  #withAdapter<T>(
-    run: TrainRun,
-    body: (adapter: LoraAdapter, pipeline: TangoPipeline) => Promise<T>,
-  ): Promise<T> {
+  #withPart<T>(run: TrainRun, body: (part: TrainedPart, pipeline: TangoPipeline) => Promise<T>): Promise<T> {
     return this.#engine.turn(run.modelId, undefined, async (pipeline) => {
       const part = await this.#build(run, pipeline);
       try {
@@ -523,8 +534,8 @@ export class Trainer implements TrainApi {
     if (imported) return new LoraPart(fromContents(imported, pipeline));
     if (!run.settings) throw new InvalidInputError(`"${run.name}" has no adapter.`);
     const { values } = (await this.#store.checkpoint(run.id)).state;
-    const adapter = LoraAdapter.create(pipeline.denoiser.unet.adaptableLayers(), lora, seed);
-    for (const weight of adapter.weights) {
+    const part = newPart(recipeOf(run.settings), pipeline.denoiser.unet);
+    for (const weight of part.weights) {
       const kept = values.get(`average.${weight.name}`) ?? values.get(`weight.${weight.name}`);
       if (kept) weight.write(Float32Array.from(kept));
     }
@@ -553,13 +564,20 @@ function trainerOf(
   { denoiser }: TangoPipeline,
 ): PreferenceTrainer {
   const recipe = recipeOf(settings);
-  const adapter = LoraAdapter.create(denoiser.unet.adaptableLayers(), recipe.lora, recipe.seed);
+  const part = newPart(recipe, denoiser.unet);
   try {
     return new PreferenceTrainer(recipe, data, part, new ForwardProcess(denoiser.schedulerConfig));
   } catch (error) {
     part.dispose();
     throw error;
   }
+}
+
+/** What the recipe trains, as it is before the first step. */
+function newPart({ trains, lora, seed }: TrainingRecipe, unet: UNet2DConditionModel): TrainedPart {
+  return trains === 'unet'
+    ? WholeUNet.copyOf(unet)
+    : new LoraPart(LoraAdapter.create(unet.adaptableLayers(), lora, seed));
 }
 
 function fromContents({ config, tensors }: AdapterContents, pipeline: TangoPipeline): LoraAdapter {

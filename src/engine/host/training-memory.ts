@@ -12,7 +12,7 @@ const WASM_LIMIT_BYTES = 2 ** 32;
 const MODEST_GPU_BYTES = 4e9;
 
 function adapterParameters(unet: UNet2DConditionModel, { lora, seed }: TrainingRecipe): number {
-  const adapter = LoraAdapter.create(unet.linears(), lora, seed);
+  const adapter = LoraAdapter.create(unet.adaptableLayers(), lora, seed);
   const { parameterCount } = adapter;
   adapter.dispose();
   return parameterCount;
@@ -26,9 +26,10 @@ export function estimateTraining(
 ): TrainEstimate {
   const { unet } = pipeline.denoiser;
   const [, channels, height, width] = pipeline.clipSize(durationSeconds).latentShape;
-  const adapter = LoraAdapter.create(unet.adaptableLayers(), recipe.lora, recipe.seed);
-  const { parameterCount } = adapter;
-  adapter.dispose();
+  const parameterCount =
+    recipe.trains === 'unet'
+      ? [...unet.parameters().values()].reduce((sum, { elementCount }) => sum + elementCount, 0)
+      : adapterParameters(unet, recipe);
   const { adapterBytes, activationBytes, workBytes, idleBytes } = stepMemory(unet.config, recipe, {
     latentShape: [channels, height, width],
     adapterParameters: parameterCount,

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { matchShape } from '../../common/assert';
 import { InvalidInputError } from '../../common/errors';
 import { activate } from '../../gpu/kernels';
-import { type AdaptableLayer, Conv2d, GroupNorm, type ParameterScope } from '../../nn';
+import { type AdaptableLayer, Conv2d, GroupNorm, type Parameter, type ParameterScope } from '../../nn';
 import type { Attention } from './attention';
 import { type BlockOptions, DownBlock2D, MidBlock2D, UpBlock2D } from './blocks';
 import { buildClassEmbedder, type ClassEmbedder } from './class-embedding';

@@ -1,14 +1,5 @@
+import { PbfWriter } from 'pbf';
 import { maskedCrc32c } from './crc32c';
-import {
-  concatBytes,
-  doubleField,
-  type Field,
-  floatField,
-  messageField,
-  textField,
-  varintField,
-} from './protobuf';
-
 /**
  * TensorBoard's event files: TFRecords that hold `Event` messages (tensorboard/compat/proto/event.proto, summary.proto).
  * No npm package that is kept writes them: those for TFRecord write `Example`s, with native or long unkept parts.
@@ -43,40 +34,72 @@ const DT_STRING = 7;
 
 /** @param events in the order of their steps; the first one's time is the file's */
 export function eventFile(events: readonly (ScalarEvent | TextEvent)[]): Blob {
-  const version = [
-    doubleField(EVENT.wallTime, events[0]?.wallTimeSeconds ?? 0),
-    textField(EVENT.fileVersion, FILE_VERSION),
-  ];
-  const records = [version, ...events.map(eventFields)].map((fields) => record(concatBytes(fields)));
-  return new Blob(records, { type: 'application/octet-stream' });
+  const version = record((event) => {
+    event.writeDoubleField(EVENT.wallTime, events[0]?.wallTimeSeconds ?? 0);
+    event.writeStringField(EVENT.fileVersion, FILE_VERSION);
+  });
+  const records = events.map((event) => record((message) => writeEvent(event, message)));
+  return new Blob([version, ...records], { type: 'application/octet-stream' });
 }
 
-function eventFields(event: ScalarEvent | TextEvent): readonly Field[] {
-  const time = doubleField(EVENT.wallTime, event.wallTimeSeconds);
-  if ('text' in event) return [time, messageField(EVENT.summary, [textValue(event)])];
-  const values = Object.entries(event.scalars).map(([name, value]) =>
-    messageField(SUMMARY_VALUE, [textField(VALUE.tag, name), floatField(VALUE.simpleValue, value)]),
-  );
+function writeEvent(event: ScalarEvent | TextEvent, message: PbfWriter): void {
+  message.writeDoubleField(EVENT.wallTime, event.wallTimeSeconds);
+  if ('text' in event) {
+    message.writeMessage(EVENT.summary, writeText, event);
+    return;
+  }
   // proto3 leaves out numbers of 0.
-  const step = event.step === 0 ? [] : [varintField(EVENT.step, event.step)];
-  return [time, ...step, messageField(EVENT.summary, values)];
+  if (event.step !== 0) message.writeVarintField(EVENT.step, event.step);
+  message.writeMessage(EVENT.summary, writeScalars, event.scalars);
 }
 
-function textValue({ tag, text }: TextEvent): Field {
-  const shape = messageField(SHAPE_DIMENSION, [varintField(DIMENSION_SIZE, 1)]);
-  return messageField(SUMMARY_VALUE, [
-    textField(VALUE.tag, tag),
-    messageField(VALUE.tensor, [
-      varintField(TENSOR.dtype, DT_STRING),
-      messageField(TENSOR.shape, [shape]),
-      textField(TENSOR.stringValue, text),
-    ]),
-    messageField(VALUE.metadata, [messageField(METADATA_PLUGIN, [textField(PLUGIN_NAME, 'text')])]),
-  ]);
+function writeScalars(scalars: ScalarEvent['scalars'], summary: PbfWriter): void {
+  for (const entry of Object.entries(scalars)) summary.writeMessage(SUMMARY_VALUE, writeScalar, entry);
 }
 
-/** Length, its checksum, data, its checksum. */
-function record(data: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+function writeScalar([tag, value]: readonly [string, number], message: PbfWriter): void {
+  message.writeStringField(VALUE.tag, tag);
+  message.writeFloatField(VALUE.simpleValue, value);
+}
+
+function writeText(event: TextEvent, summary: PbfWriter): void {
+  summary.writeMessage(SUMMARY_VALUE, writeTextValue, event);
+}
+
+function writeTextValue({ tag, text }: TextEvent, value: PbfWriter): void {
+  value.writeStringField(VALUE.tag, tag);
+  value.writeMessage(VALUE.tensor, writeTensor, text);
+  value.writeMessage(VALUE.metadata, writeMetadata, 'text');
+}
+
+/** One string in a vector of one element. */
+function writeTensor(text: string, tensor: PbfWriter): void {
+  tensor.writeVarintField(TENSOR.dtype, DT_STRING);
+  tensor.writeMessage(TENSOR.shape, writeShape, 1);
+  tensor.writeStringField(TENSOR.stringValue, text);
+}
+
+function writeShape(size: number, shape: PbfWriter): void {
+  shape.writeMessage(
+    SHAPE_DIMENSION,
+    (of, dimension) => dimension.writeVarintField(DIMENSION_SIZE, of),
+    size,
+  );
+}
+
+function writeMetadata(plugin: string, metadata: PbfWriter): void {
+  metadata.writeMessage(
+    METADATA_PLUGIN,
+    (name, message) => message.writeStringField(PLUGIN_NAME, name),
+    plugin,
+  );
+}
+
+/** Length, its checksum, the message, its checksum. */
+function record(write: (message: PbfWriter) => void): Uint8Array<ArrayBuffer> {
+  const message = new PbfWriter();
+  write(message);
+  const data = message.finish();
   const bytes = new Uint8Array(8 + 4 + data.length + 4);
   const view = new DataView(bytes.buffer);
   view.setBigUint64(0, BigInt(data.length), true);

@@ -180,7 +180,7 @@ export const actions: readonly Action[] = [
     enabled: hasSelection,
     run: (studio) => {
       const take = selectedTake(studio);
-      if (take) downloadTake(studio, take.sound);
+      if (take) downloadTake(take);
     },
   },
   {

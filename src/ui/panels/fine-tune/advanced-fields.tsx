@@ -23,48 +23,68 @@ export function AdvancedFields({ errors }: { readonly errors: Errors }) {
   const { changeSettings } = fineTune.getState();
   return (
     <div className={styles.groups}>
-      {fieldGroups.map(({ label, fields }) => (
-        <section key={label} className={styles.group} aria-label={label}>
-          <h3 className={styles.groupName}>{label}</h3>
-          <div className={styles.pair}>
-            {fields.map((field) => (
-              <TrainingNumber key={field.key} field={field} error={errors[field.key]} />
-            ))}
-          </div>
-          {label === 'Schedule' && (
-            <p className={styles.note}>
-              β in Tango 2’s convention, −log σ(−½ β …): its 2000 are 1000 of diffusers’ <code>beta_dpo</code>
-              , which is written without the ½. Errors are means over a sample’s elements.
-            </p>
-          )}
-          {label === 'Adapter' && (
-            <Field id="targets" label="Layers">
-              <select
-                id="targets"
-                className={fieldStyles.input}
-                value={targets}
-                onChange={(event) => changeSettings({ targets: event.target.value as TrainTargets })}
-              >
-                {(Object.keys(targetNames) as TrainTargets[]).map((name) => (
-                  <option key={name} value={name}>
-                    {targetNames[name]}
-                  </option>
-                ))}
-              </select>
-            </Field>
-          )}
-          {label === 'Batches' && (
-            <label className={styles.toggle}>
-              <input
-                type="checkbox"
-                checked={recompute}
-                onChange={(event) => changeSettings({ recompute: event.target.checked })}
-              />
-              Compute activations again in the backward pass: less memory, more time, the same result
-            </label>
-          )}
-        </section>
-      ))}
+      <section className={styles.group} aria-label="What is trained">
+        <Field id="trains" label="What is trained">
+          <select
+            id="trains"
+            className={fieldStyles.input}
+            value={trains}
+            onChange={({ target }) =>
+              changeSettings(
+                target.value === 'unet' ? { trains: 'unet', recompute: false } : { trains: 'lora' },
+              )
+            }
+          >
+            <option value="lora">A LoRA beside the frozen UNet</option>
+            <option value="unet">The whole UNet, as in the paper</option>
+          </select>
+        </Field>
+      </section>
+      {fieldGroups
+        .filter(({ label }) => trains === 'lora' || label !== 'Adapter')
+        .map(({ label, fields }) => (
+          <section key={label} className={styles.group} aria-label={label}>
+            <h3 className={styles.groupName}>{label}</h3>
+            <div className={styles.pair}>
+              {fields.map((field) => (
+                <TrainingNumber key={field.key} field={field} error={errors[field.key]} />
+              ))}
+            </div>
+            {label === 'Schedule' && (
+              <p className={styles.note}>
+                β in Tango 2’s convention, −log σ(−½ β …): its 2000 are 1000 of diffusers’{' '}
+                <code>beta_dpo</code>, which is written without the ½. Errors are means over a sample’s
+                elements.
+              </p>
+            )}
+            {label === 'Adapter' && (
+              <Field id="targets" label="Layers">
+                <select
+                  id="targets"
+                  className={fieldStyles.input}
+                  value={targets}
+                  onChange={(event) => changeSettings({ targets: event.target.value as TrainTargets })}
+                >
+                  {(Object.keys(targetNames) as TrainTargets[]).map((name) => (
+                    <option key={name} value={name}>
+                      {targetNames[name]}
+                    </option>
+                  ))}
+                </select>
+              </Field>
+            )}
+            {label === 'Batches' && trains === 'lora' && (
+              <label className={styles.toggle}>
+                <input
+                  type="checkbox"
+                  checked={recompute}
+                  onChange={(event) => changeSettings({ recompute: event.target.checked })}
+                />
+                Compute activations again in the backward pass: less memory, more time, the same result
+              </label>
+            )}
+          </section>
+        ))}
     </div>
   );
 }

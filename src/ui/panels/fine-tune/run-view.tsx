@@ -209,7 +209,7 @@ function RunHeader({ run }: { readonly run: TrainRun }) {
         </p>
       )}
       <LineageChain
-        adapter={`adapter of ${run.parameterCount.toLocaleString('en')} parameters`}
+        adapter={`${run.settings?.trains === 'unet' ? 'UNet' : 'adapter'} of ${run.parameterCount.toLocaleString('en')} parameters`}
         lineage={lineageOf(run)}
       />
       {run.remarks?.map((remark) => (

@@ -2,7 +2,6 @@ import { encodeWav } from '../../../audio';
 import { soundInfo } from '../../../engine/sound-record';
 import type { Take } from '../../stores/generation-store';
 import { wavFileName } from './file-name';
-import { lineageOf } from './lineage';
 
 /** Blob addresses live until the browser has read them; a minute is ample for a save dialog to begin. */
 const REVOKE_AFTER_MS = 60_000;
@@ -13,7 +12,7 @@ export function downloadTake({ sound }: Take): void {
   const url = URL.createObjectURL(new Blob([bytes], { type: 'audio/wav' }));
   const link = document.createElement('a');
   link.href = url;
-  link.download = name;
+  link.download = wavFileName(sound.parameters.prompt, sound.seed);
   link.click();
   setTimeout(() => URL.revokeObjectURL(url), REVOKE_AFTER_MS);
 }

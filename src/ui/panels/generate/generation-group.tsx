@@ -4,11 +4,10 @@ import { Icon } from '../../components/icons';
 import { Notice } from '../../components/notice';
 import { bestTakes, sortedByScore } from '../../stores/clap-store';
 import type { Generation } from '../../stores/generation-store';
-import { useClap, useFineTune, useModels, useStudio } from '../../stores/studio-context';
+import { useClap, useModels, useStudio } from '../../stores/studio-context';
 import { applyGeneration } from './apply-parameters';
 import { FailureNotice } from './failure-notice';
 import styles from './generation-group.module.css';
-import { adapterLines, lineageOf } from './lineage';
 import { parameterRecord, parameterSummary } from './parameter-text';
 import { RunningTake } from './running-take';
 import { SortTakes } from './sort-takes';
@@ -21,8 +20,6 @@ export function GenerationGroup({ generation }: { readonly generation: Generatio
   const modelName = useModels(({ models }) =>
     models && models.length > 1 ? models.find((model) => model.id === request.modelId)?.name : undefined,
   );
-  const runs = useFineTune((state) => state.runs);
-  const lineage = lineageOf(request, runs ?? []);
   const scores = useClap((state) => state.scores);
   const sortBy = useClap((state) => state.sortBy);
   const takeIds = takes.map((take) => take.id);
@@ -46,11 +43,6 @@ export function GenerationGroup({ generation }: { readonly generation: Generatio
           </h2>
           {request.negativePrompt && <p className={styles.negative}>without: {request.negativePrompt}</p>}
           <p className={styles.parameters}>{parameterSummary(generation, modelName)}</p>
-          {adapterLines(lineage).map((line) => (
-            <p key={line} className={styles.parameters}>
-              {line}
-            </p>
-          ))}
         </div>
         <div className={styles.tools}>
           <Button

@@ -65,11 +65,7 @@ export function TakeCard({ take, takeCount, bestBy, madeCount }: TakeCardProps) 
           <IconButton label={`Use the settings of ${name}`} onClick={() => applyTake(studio, take)}>
             <Icon name="reuse" />
           </IconButton>
-          <IconButton
-            label="Download WAV"
-            shortcut={keys.download}
-            onClick={() => downloadTake(studio, sound)}
-          >
+          <IconButton label="Download WAV" shortcut={keys.download} onClick={() => downloadTake(take)}>
             <Icon name="download" />
           </IconButton>
         </div>
