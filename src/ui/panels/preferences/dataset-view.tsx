@@ -8,7 +8,7 @@ import { useStudio } from '../../stores/studio-context';
 import { timeText } from './create-form';
 import { HealthView } from './health-view';
 import { ListenView } from './listen-view';
-import { PairTable } from './pair-table';
+import { FIRST_LOOK, PairTable } from './pair-table';
 import styles from './preferences.module.css';
 import { pairRows } from './queue';
 import { SelectionView } from './selection-view';
@@ -36,6 +36,7 @@ export function DatasetPane({ dataset }: { readonly dataset: PreferenceDataset }
   const progress = usePreferences((state) => state.progress);
   const [tab, setTab] = useState<Tab>('selection');
   const [chosenId, setChosenId] = useState<string | null>(null);
+  const [look, setLook] = useState(FIRST_LOOK);
   const view = useMemo(() => viewDataset(groups, dataset), [groups, dataset]);
   const rows = useMemo(() => pairRows(view, groups, votes), [view, groups, votes]);
   const running = runningId === dataset.id;
@@ -118,6 +119,8 @@ export function DatasetPane({ dataset }: { readonly dataset: PreferenceDataset }
       {tab === 'pairs' && (
         <PairTable
           rows={rows}
+          look={look}
+          onLook={setLook}
           onOpen={(pairId) => {
             setChosenId(pairId);
             setTab('listen');

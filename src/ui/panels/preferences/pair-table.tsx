@@ -1,181 +1,207 @@
-import { useVirtualizer } from '@tanstack/react-virtual';
-import { useMemo, useRef, useState } from 'react';
+import { defaultRangeExtractor, useVirtualizer } from '@tanstack/react-virtual';
+import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from 'react';
 import { Button } from '../../components/button';
-import fieldStyles from '../../components/field.module.css';
 import { Notice } from '../../components/notice';
-import { NumberInput } from '../../components/number-input';
 import {
-  filterPairs,
+  conceptCounts,
+  facetReader,
+  filterRows,
+  isFiltering,
   NO_FILTER,
-  PAIR_COLUMNS,
-  PAIR_STATES,
-  PAIR_TAGS,
-  type PairColumn,
   type PairFilter,
-  sortPairs,
-} from './filter-pairs';
+  type PairSort,
+  type SortKey,
+  sortRows,
+  voteText,
+} from './pair-filter';
+import { PairFilterBar } from './pair-filter-bar';
 import styles from './preferences.module.css';
 import type { PairRow } from './queue';
 
 const ROW_PIXELS = 40;
+const COLUMNS: readonly (readonly [SortKey, string])[] = [
+  ['prompt', 'Prompt'],
+  ['strategy', 'Strategy'],
+  ['winner', 'Winner'],
+  ['delta', 'Δ'],
+  ['vote', 'Vote'],
+];
+
+/** What a person looks at in the table; it outlives a look at another view of the dataset. */
+export interface TableLook {
+  readonly filter: PairFilter;
+  readonly sort: PairSort;
+}
+export const FIRST_LOOK: TableLook = { filter: NO_FILTER, sort: { key: 'delta', down: true } };
+
 export interface PairTableProps {
   readonly rows: readonly PairRow[];
+  readonly look: TableLook;
+  readonly onLook: (look: TableLook) => void;
   readonly onOpen: (pairId: string) => void;
 }
 
 /** Every pair of the pool; only the rows in sight are in the page, so that 15,000 scroll like 15. */
-export function PairTable({ rows, onOpen }: PairTableProps) {
-  const [sort, setSort] = useState<{ id: PairColumn; down: boolean }>({ id: 'delta', down: true });
-  const [filter, setFilter] = useState(NO_FILTER);
-  const change = (part: Partial<PairFilter>): void => setFilter((now) => ({ ...now, ...part }));
-  const scroller = useRef<HTMLDivElement>(null);
+export function PairTable({ rows, look, onLook, onOpen }: PairTableProps) {
+  const { filter, sort } = look;
+  const [facetsOf] = useState(facetReader);
   const strategies = useMemo(() => [...new Set(rows.map(({ pair }) => pair.strategy))].sort(), [rows]);
-  const shown = useMemo(() => sortPairs(filterPairs(rows, filter), sort.id, sort.down), [rows, filter, sort]);
+  const concepts = useMemo(() => conceptCounts(rows, facetsOf), [rows, facetsOf]);
+  const kept = useMemo(() => filterRows(rows, filter, facetsOf), [rows, filter, facetsOf]);
+  const shown = useMemo(() => sortRows(kept, sort), [kept, sort]);
+  const showAll = (): void => onLook({ ...look, filter: NO_FILTER });
 
-  const virtual = useVirtualizer({
-    count: shown.length,
-    getScrollElement: () => scroller.current,
-    estimateSize: () => ROW_PIXELS,
-    overscan: 8,
-  });
-
+  if (rows.length === 0) {
+    return <p className={styles.quiet}>There are no pairs yet: they form when clips are made and scored.</p>;
+  }
   return (
     <div className={styles.pairs}>
+      <PairFilterBar
+        filter={filter}
+        strategies={strategies}
+        concepts={concepts}
+        onChange={(changed) => onLook({ ...look, filter: changed })}
+      />
       <div className={styles.row}>
-        <input
-          className={fieldStyles.input}
-          type="search"
-          aria-label="Find prompts"
-          placeholder="Find prompts"
-          value={filter.text}
-          onChange={({ target }) => change({ text: target.value })}
-        />
-        <select
-          className={fieldStyles.input}
-          aria-label="Strategy"
-          value={filter.strategy}
-          onChange={({ target }) => change({ strategy: target.value })}
-        >
-          <option value="">All strategies</option>
-          {strategies.map((one) => (
-            <option key={one}>{one}</option>
-          ))}
-        </select>
-        <Choice
-          label="Show"
-          options={PAIR_STATES}
-          value={filter.state}
-          onChange={(state) => change({ state })}
-        />
-        <Choice label="Tags" options={PAIR_TAGS} value={filter.tag} onChange={(tag) => change({ tag })} />
-        <label className={styles.inline} htmlFor="pairs-score">
-          Winner ≥
-          <NumberInput
-            id="pairs-score"
-            value={filter.scoreAtLeast}
-            invalid={false}
-            onChange={(scoreAtLeast) => change({ scoreAtLeast })}
-          />
-        </label>
-        <label className={styles.inline} htmlFor="pairs-delta">
-          Δ ≥
-          <NumberInput
-            id="pairs-delta"
-            value={filter.deltaAtLeast}
-            invalid={false}
-            onChange={(deltaAtLeast) => change({ deltaAtLeast })}
-          />
-        </label>
-      </div>
-      <p className={styles.quiet} role="status">
-        {shown.length === rows.length ? `${rows.length} pairs` : `${shown.length} of ${rows.length} pairs`}
-      </p>
-      {shown.length === 0 && rows.length > 0 && (
-        <Notice kind="info" title="No pair is like that">
-          <Button size="small" onClick={() => setFilter(NO_FILTER)}>
-            Show all {rows.length}
+        <p className={styles.quiet} role="status">
+          {shown.length.toLocaleString('en')} of {rows.length.toLocaleString('en')} pairs
+        </p>
+        {isFiltering(filter) && shown.length > 0 && (
+          <Button size="small" variant="ghost" onClick={showAll}>
+            Clear the filters
           </Button>
-        </Notice>
-      )}
-      {/* biome-ignore-start lint/a11y/useSemanticElements: rows that are placed one by one cannot be a <table>'s */}
-      <div role="table" aria-label="Pairs" aria-rowcount={shown.length + 1} className={styles.grid}>
-        <div role="row" aria-rowindex={1} tabIndex={-1} className={styles.head}>
-          {PAIR_COLUMNS.map(({ id, label }) => (
-            <div
-              key={id}
-              role="columnheader"
-              tabIndex={-1}
-              aria-sort={sort.id === id ? (sort.down ? 'descending' : 'ascending') : 'none'}
-            >
-              <button
-                type="button"
-                className={styles.sort}
-                onClick={() => setSort({ id, down: sort.id === id ? !sort.down : true })}
-              >
-                {label} {sort.id === id && <span aria-hidden="true">{sort.down ? '↓' : '↑'}</span>}
-              </button>
-            </div>
-          ))}
-        </div>
-        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: keys scroll it */}
-        <div ref={scroller} role="rowgroup" tabIndex={0} className={styles.body}>
-          <div role="presentation" style={{ height: virtual.getTotalSize(), position: 'relative' }}>
-            {virtual.getVirtualItems().map(({ index, start }) => {
-              const { pair, score, delta, verdict, accepted, disagrees, clapSide } = shown[index]!;
-              const vote =
-                verdict === null ? '' : verdict === clapSide ? 'agrees' : disagrees ? 'disagrees' : verdict;
-              return (
-                <div
-                  key={pair.id}
-                  role="row"
-                  tabIndex={-1}
-                  aria-rowindex={index + 2}
-                  className={`${styles.line} ${accepted ? '' : styles.out}`}
-                  style={{ transform: `translateY(${start}px)` }}
-                >
-                  <div role="cell">
-                    <button type="button" className={styles.link} onClick={() => onOpen(pair.id)}>
-                      {pair.prompt}
-                    </button>
-                  </div>
-                  <div role="cell">{pair.strategy}</div>
-                  <div role="cell">{Number.isNaN(score) ? '–' : score.toFixed(3)}</div>
-                  <div role="cell">{Number.isNaN(delta) ? '–' : delta.toFixed(3)}</div>
-                  <div role="cell">{vote.replace('-', ' ')}</div>
-                </div>
-              );
-            })}
-          </div>
-        </div>
+        )}
       </div>
-      {/* biome-ignore-end lint/a11y/useSemanticElements: see above */}
+      {shown.length === 0 ? (
+        <Notice
+          kind="info"
+          title="No pair fits these filters"
+          actions={<Button onClick={showAll}>Show all {rows.length.toLocaleString('en')} pairs</Button>}
+        >
+          <p>All their conditions have to hold at once.</p>
+        </Notice>
+      ) : (
+        <Grid
+          rows={shown}
+          sort={sort}
+          onSort={(key) => onLook({ ...look, sort: { key, down: sort.key === key ? !sort.down : true } })}
+          onOpen={onOpen}
+        />
+      )}
     </div>
   );
 }
 
-function Choice<T extends string>({
-  label,
-  options,
-  value,
-  onChange,
-}: {
-  readonly label: string;
-  readonly options: Readonly<Record<T, string>>;
-  readonly value: T;
-  readonly onChange: (value: T) => void;
-}) {
+interface GridProps {
+  readonly rows: readonly PairRow[];
+  readonly sort: PairSort;
+  readonly onSort: (key: SortKey) => void;
+  readonly onOpen: (pairId: string) => void;
+}
+
+/** One row takes the Tab key; arrows, Page Up and Down, Home and End go from row to row, Enter opens. */
+function Grid({ rows, sort, onSort, onOpen }: GridProps) {
+  const scroller = useRef<HTMLDivElement>(null);
+  const [active, setActive] = useState(0);
+  const takesFocus = useRef(false);
+  const current = Math.min(active, rows.length - 1);
+  const virtual = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => ROW_PIXELS,
+    overscan: 8,
+    // The row that has the focus stays in the page when it is scrolled out of sight, and the focus with it.
+    rangeExtractor: (range) =>
+      [...new Set([...defaultRangeExtractor(range), current])].sort((one, other) => one - other),
+  });
+  useEffect(() => {
+    if (!takesFocus.current) return;
+    takesFocus.current = false;
+    scroller.current
+      ?.querySelector<HTMLElement>(`[data-index="${current}"] button`)
+      ?.focus({ preventScroll: true });
+  }, [current]);
+
+  function move(event: KeyboardEvent): void {
+    const page = Math.max(1, Math.floor((scroller.current?.clientHeight ?? 0) / ROW_PIXELS) - 1);
+    const steps: Readonly<Record<string, number>> = {
+      ArrowDown: 1,
+      ArrowUp: -1,
+      PageDown: page,
+      PageUp: -page,
+      Home: -rows.length,
+      End: rows.length,
+    };
+    const step = steps[event.key];
+    if (step === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    const next = Math.min(Math.max(current + step, 0), rows.length - 1);
+    takesFocus.current = true;
+    setActive(next);
+    virtual.scrollToIndex(next);
+  }
+
   return (
-    <select
-      className={fieldStyles.input}
-      aria-label={label}
-      value={value}
-      onChange={({ target }) => onChange(target.value as T)}
-    >
-      {(Object.entries(options) as [T, string][]).map(([key, text]) => (
-        <option key={key} value={key}>
-          {text}
-        </option>
-      ))}
-    </select>
+    // biome-ignore-start lint/a11y/useSemanticElements: rows that are placed one by one cannot be a <table>'s
+    <div role="grid" aria-label="Pairs" aria-rowcount={rows.length + 1} className={styles.grid}>
+      <div role="row" aria-rowindex={1} tabIndex={-1} className={styles.head}>
+        {COLUMNS.map(([key, label]) => (
+          <div
+            key={key}
+            role="columnheader"
+            tabIndex={-1}
+            aria-sort={sort.key === key ? (sort.down ? 'descending' : 'ascending') : 'none'}
+          >
+            <button type="button" className={styles.sort} onClick={() => onSort(key)}>
+              {label} {sort.key === key && <span aria-hidden="true">{sort.down ? '↓' : '↑'}</span>}
+            </button>
+          </div>
+        ))}
+      </div>
+      <div ref={scroller} role="rowgroup" className={styles.body} onKeyDown={move}>
+        <div role="presentation" style={{ height: virtual.getTotalSize(), position: 'relative' }}>
+          {virtual.getVirtualItems().map(({ index, start }) => {
+            const row = rows[index]!;
+            const { pair, score, delta, accepted } = row;
+            return (
+              <div
+                key={pair.id}
+                role="row"
+                tabIndex={-1}
+                aria-rowindex={index + 2}
+                data-index={index}
+                className={`${styles.line} ${accepted ? '' : styles.out}`}
+                style={{ transform: `translateY(${start}px)` }}
+              >
+                <div role="gridcell" tabIndex={-1}>
+                  <button
+                    type="button"
+                    className={styles.link}
+                    tabIndex={index === current ? 0 : -1}
+                    onFocus={() => setActive(index)}
+                    onClick={() => onOpen(pair.id)}
+                  >
+                    {pair.prompt}
+                  </button>
+                </div>
+                <div role="gridcell" tabIndex={-1}>
+                  {pair.strategy}
+                </div>
+                <div role="gridcell" tabIndex={-1}>
+                  {Number.isNaN(score) ? '–' : score.toFixed(3)}
+                </div>
+                <div role="gridcell" tabIndex={-1}>
+                  {Number.isNaN(delta) ? '–' : delta.toFixed(3)}
+                </div>
+                <div role="gridcell" tabIndex={-1}>
+                  {voteText(row)}
+                </div>
+              </div>
+            );
+          })}
+        </div>
+      </div>
+    </div>
+    // biome-ignore-end lint/a11y/useSemanticElements: see above
   );
 }
