@@ -20,15 +20,19 @@ export type ActionId =
   | 'engine'
   | 'shortcuts';
 
-/** One thing a person can do: buttons, shortcuts and the shortcut sheet all come from here. */
-export interface Action {
-  readonly id: ActionId;
+/** A key and what it does, in words. */
+export interface Shortcut {
   readonly label: string;
-  readonly group: 'Generate' | 'Takes' | 'Studio';
-  /** Its shortcut works while this panel is shown; left out: on every panel. Two panels may use one key. */
+  readonly group: 'Generate' | 'Takes' | 'Listen to pairs' | 'Studio';
+  /** It works while this panel is shown; left out: on every panel. Two panels may use one key. */
   readonly panel?: PanelId;
   /** In tinykeys' notation; `$mod` is ⌘ on Apple machines and Ctrl elsewhere. */
   readonly shortcut: string;
+}
+
+/** One thing a person can do: buttons, shortcuts and the shortcut sheet all come from here. */
+export interface Action extends Shortcut {
+  readonly id: ActionId;
   enabled(studio: Studio): boolean;
   run(studio: Studio): void;
 }

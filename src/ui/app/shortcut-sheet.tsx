@@ -1,11 +1,13 @@
 import { Dialog } from '../components/dialog';
 import { LISTEN_KEYS } from '../panels/preferences/listen-keys';
 import { useAppearance, useView } from '../stores/studio-context';
-import { type Action, actions } from './actions';
+import { actions, type Shortcut } from './actions';
 import styles from './shortcut-sheet.module.css';
 import { shortcutKeys } from './shortcut-text';
+import { viewShortcuts } from './view-shortcuts';
 
-const groups: readonly Action['group'][] = ['Generate', 'Takes', 'Studio'];
+const groups: readonly Shortcut['group'][] = ['Generate', 'Takes', 'Listen to pairs', 'Studio'];
+const shortcuts = [...actions, ...viewShortcuts];
 
 interface Key {
   readonly label: string;
@@ -42,7 +44,25 @@ export function ShortcutSheet() {
     <Dialog title="Keyboard shortcuts" onClose={close}>
       <div className={styles.groups}>
         {groups.map((group) => (
-          <KeyGroup key={group} name={group} keys={actions.filter((action) => action.group === group)} />
+          <section key={group} aria-label={group}>
+            <h3 className={styles.group}>{group}</h3>
+            <dl className={styles.list}>
+              {shortcuts
+                .filter((one) => one.group === group)
+                .map(({ id, label, shortcut }) => (
+                  <div key={id} className={styles.row}>
+                    <dt>{label}</dt>
+                    <dd>
+                      {shortcutKeys(shortcut).map((key) => (
+                        <kbd key={key} className={styles.key}>
+                          {key}
+                        </kbd>
+                      ))}
+                    </dd>
+                  </div>
+                ))}
+            </dl>
+          </section>
         ))}
         <KeyGroup name="Listening to a pair" keys={Object.values(LISTEN_KEYS)} />
       </div>

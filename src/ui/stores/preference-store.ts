@@ -34,7 +34,8 @@ export interface PreferenceState {
   pause(): Promise<void>;
   remove(id: string): Promise<void>;
   select(choice: { selection: SelectionSettings | null; rankingModelId?: string | null }): Promise<void>;
-  vote(vote: NewVote): Promise<void>;
+  /** False when it was not kept; `failure` says why. */
+  vote(vote: NewVote): Promise<boolean>;
   undoVote(rater: string): Promise<Vote | null>;
   clip(clipId: string): Promise<TrainingClip>;
   importFiles(files: readonly (File | ModelFile)[]): Promise<void>;
@@ -135,9 +136,10 @@ export function createPreferenceStore({ preferences }: EngineClient) {
       },
       vote: async (vote) => {
         const { openId } = get();
-        if (!openId) return;
+        if (!openId) return false;
         const kept = await attempt(() => preferences.vote(openId, vote));
         if (kept && get().openId === openId) set(({ votes }) => ({ votes: [...votes, kept] }));
+        return kept !== null;
       },
       undoVote: async (rater) => {
         const { openId, votes } = get();

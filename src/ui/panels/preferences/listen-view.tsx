@@ -1,9 +1,10 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
-import { tinykeys } from 'tinykeys';
 import { raterReports } from '../../../preferences/votes/agreement';
 import type { Choice, VoteReason } from '../../../preferences/votes/vote';
 import { VOTE_REASONS } from '../../../preferences/votes/vote';
 import { shortcutText } from '../../app/shortcut-text';
+import { useViewShortcuts } from '../../app/use-shortcuts';
+import { type ViewShortcutId, viewShortcut } from '../../app/view-shortcuts';
 import { Button } from '../../components/button';
 import fieldStyles from '../../components/field.module.css';
 import { Notice } from '../../components/notice';
@@ -11,7 +12,7 @@ import { useStudio } from '../../stores/studio-context';
 import { LISTEN_KEYS } from './listen-keys';
 import { PairSoundsView } from './pair-sounds-view';
 import styles from './preferences.module.css';
-import { type PairRow, QUEUE_LABELS, QUEUES, type QueueName, queueOf } from './queue';
+import { nextInQueue, type PairRow, QUEUE_LABELS, QUEUES, type QueueName, queueOf } from './queue';
 import { usePreferences } from './use-preferences';
 
 /** One in this many pairs is one that the rater has answered before. */
@@ -43,19 +44,28 @@ export function ListenView({ rows, chosenId, onDone }: ListenViewProps) {
   const [shownId, setShownId] = useState<string | null>(null);
   const [repeat, setRepeat] = useState(false);
   const [left, setLeft] = useState<'a' | 'b'>('a');
+  /** Counts the votes: a queue of one pair shows it again. */
+  const [round, setRound] = useState(0);
   const heard = useRef({ a: 0, b: 0 });
+  const votedOn = useRef<typeof heard.current | null>(null);
   const [mayVote, setMayVote] = useState(false);
   const waiting = useMemo(() => queueOf(queue, rows, votes, rater), [queue, rows, votes, rater]);
 
-  const next = useCallback((): void => {
-    const own = votes.filter((vote) => vote.rater === rater && !vote.repeat && vote.choice !== 'skip');
-    const again = own.length > 0 && own.length % REPEAT_EVERY === REPEAT_EVERY - 1;
-    const old = again ? own[Math.floor(Math.random() * own.length)]!.pairId : null;
-    setRepeat(old !== null);
-    setShownId(
-      old ?? waiting.find(({ pair }) => pair.id !== shownId)?.pair.id ?? waiting[0]?.pair.id ?? null,
-    );
-  }, [votes, rater, waiting, shownId]);
+  const counts = useMemo(
+    () => new Map(QUEUES.map((name) => [name, queueOf(name, rows, votes, rater).length])),
+    [rows, votes, rater],
+  );
+
+  const next = useCallback(
+    (votedId: string): void => {
+      const own = votes.filter((vote) => vote.rater === rater && !vote.repeat && vote.choice !== 'skip');
+      const again = own.length > 0 && own.length % REPEAT_EVERY === REPEAT_EVERY - 1;
+      const old = again ? own[Math.floor(Math.random() * own.length)]!.pairId : null;
+      setRepeat(old !== null);
+      setShownId(old ?? nextInQueue(waiting, votedId));
+    },
+    [votes, rater, waiting],
+  );
 
   const wantedId = chosenId ?? shownId ?? waiting[0]?.pair.id ?? null;
   const row = rows.find(({ pair }) => pair.id === wantedId) ?? null;
@@ -65,7 +75,7 @@ export function ListenView({ rows, chosenId, onDone }: ListenViewProps) {
     setMayVote(false);
     setReasons([]);
     setLeft(Math.random() < 0.5 ? 'a' : 'b');
-  }, [wantedId, repeat]);
+  }, [wantedId, repeat, round]);
 
   const onHeard = useCallback(
     (side: 'left' | 'right', seconds: number): void => {
@@ -78,47 +88,57 @@ export function ListenView({ rows, chosenId, onDone }: ListenViewProps) {
 
   const vote = useCallback(
     async (answer: 'left' | 'right' | 'tie' | 'both-bad' | 'skip'): Promise<void> => {
-      if (!row || rater.trim() === '' || (!mayVote && answer !== 'skip')) return;
+      // What was heard decides, not what the last render knew: a second press comes before the next one, and would
+      // vote on a pair that it was not meant for.
+      const listening = heard.current;
+      const wasHeard = Math.min(listening.a, listening.b) >= MUST_HEAR_SECONDS;
+      if (!row || rater.trim() === '' || (!wasHeard && answer !== 'skip')) return;
+      if (votedOn.current === listening) return;
+      votedOn.current = listening;
       const right = left === 'a' ? 'b' : 'a';
       const choice: Choice = answer === 'left' ? left : answer === 'right' ? right : answer;
-      const heardSeconds = { ...heard.current };
-      await studio.preferences
-        .getState()
-        .vote({ pairId: row.pair.id, rater, choice, left, reasons, heardSeconds, repeat });
+      const kept = await studio.preferences.getState().vote({
+        pairId: row.pair.id,
+        rater,
+        choice,
+        left,
+        reasons,
+        heardSeconds: { ...listening },
+        repeat,
+      });
+      if (!kept) {
+        votedOn.current = null;
+        return;
+      }
+      setRound((count) => count + 1);
       onDone();
-      next();
+      next(row.pair.id);
     },
-    [row, rater, mayVote, left, reasons, repeat, studio, onDone, next],
+    [row, rater, left, reasons, repeat, studio, onDone, next],
   );
   const undo = useCallback(async (): Promise<void> => {
     const undone = await studio.preferences.getState().undoVote(rater);
-    if (undone) {
-      setRepeat(undone.repeat);
-      setShownId(undone.pairId);
-    }
-  }, [studio, rater]);
+    if (!undone) return;
+    onDone();
+    setRepeat(undone.repeat);
+    setShownId(undone.pairId);
+  }, [studio, rater, onDone]);
 
-  useEffect(() => {
-    const key = (run: () => void) => (event: KeyboardEvent) => {
-      const { target } = event;
-      const takesKeys =
-        target instanceof HTMLElement &&
-        target.closest('input:not([type="checkbox"]), textarea, select, dialog');
-      if (takesKeys || !studio.appearance.getState().singleKeyShortcuts) return;
-      event.preventDefault();
-      run();
-    };
-    return tinykeys(window, {
-      [LISTEN_KEYS.left.shortcut]: key(() => void vote('left')),
-      [LISTEN_KEYS.right.shortcut]: key(() => void vote('right')),
-      [LISTEN_KEYS.tie.shortcut]: key(() => void vote('tie')),
-      [LISTEN_KEYS.bothBad.shortcut]: key(() => void vote('both-bad')),
-      [LISTEN_KEYS.skip.shortcut]: key(() => void vote('skip')),
-      [LISTEN_KEYS.undo.shortcut]: key(() => void undo()),
-    });
-  }, [vote, undo, studio]);
+  useViewShortcuts({
+    'vote-a': () => void vote('left'),
+    'vote-b': () => void vote('right'),
+    'vote-tie': () => void vote('tie'),
+    'vote-both-bad': () => void vote('both-bad'),
+    'skip-pair': () => void vote('skip'),
+    'undo-vote': () => void undo(),
+  });
 
-  const report = raterReports(votes).find((one) => one.rater === rater);
+  const report = useMemo(() => raterReports(votes).find((one) => one.rater === rater), [votes, rater]);
+  const undoButton = (
+    <Button variant="ghost" disabled={!report} onClick={() => void undo()}>
+      Undo <Key of="undo-vote" />
+    </Button>
+  );
   return (
     <div className={styles.listen}>
       <div className={styles.row}>
@@ -143,7 +163,7 @@ export function ListenView({ rows, chosenId, onDone }: ListenViewProps) {
           >
             {QUEUES.map((name) => (
               <option key={name} value={name}>
-                {QUEUE_LABELS[name]} ({queueOf(name, rows, votes, rater).length})
+                {QUEUE_LABELS[name]} ({counts.get(name)})
               </option>
             ))}
           </select>
@@ -158,14 +178,14 @@ export function ListenView({ rows, chosenId, onDone }: ListenViewProps) {
         )}
       </div>
       {!row ? (
-        <Notice kind="info" title="Nothing waits in this queue">
+        <Notice kind="info" title="Nothing waits in this queue" actions={undoButton}>
           <p>Choose another queue, or a pair in the table.</p>
         </Notice>
       ) : (
         <>
           <h4 className={styles.prompt}>{row.pair.prompt}</h4>
           <PairSoundsView
-            key={`${row.pair.id} ${left}`}
+            key={`${row.pair.id} ${left} ${round}`}
             leftId={clipOf(row, left)}
             rightId={clipOf(row, left === 'a' ? 'b' : 'a')}
             onHeard={onHeard}
@@ -189,32 +209,26 @@ export function ListenView({ rows, chosenId, onDone }: ListenViewProps) {
           </fieldset>
           <div className={styles.votes}>
             <Button variant="primary" disabled={!mayVote} onClick={() => void vote('left')}>
-              <Keyed of={LISTEN_KEYS.left} />
+              A is better <Key of="vote-a" />
             </Button>
             <Button disabled={!mayVote} onClick={() => void vote('tie')}>
-              <Keyed of={LISTEN_KEYS.tie} />
+              Tie <Key of="vote-tie" />
             </Button>
             <Button disabled={!mayVote} onClick={() => void vote('both-bad')}>
-              <Keyed of={LISTEN_KEYS.bothBad} />
+              Both bad <Key of="vote-both-bad" />
             </Button>
             <Button variant="primary" disabled={!mayVote} onClick={() => void vote('right')}>
-              <Keyed of={LISTEN_KEYS.right} />
+              B is better <Key of="vote-b" />
             </Button>
             <Button variant="ghost" onClick={() => void vote('skip')}>
-              <Keyed of={LISTEN_KEYS.skip} />
+              Skip <Key of="skip-pair" />
             </Button>
-            <Button
-              variant="ghost"
-              disabled={!votes.some((one) => one.rater === rater)}
-              onClick={() => void undo()}
-            >
-              <Keyed of={LISTEN_KEYS.undo} />
-            </Button>
+            {undoButton}
           </div>
           <p className={styles.quiet} aria-live="polite">
             {mayVote
               ? 'Both sounds were heard.'
-              : `Hear ${MUST_HEAR_SECONDS} s of each sound to vote (keys A and B).`}
+              : `Hear ${MUST_HEAR_SECONDS} s of each sound to vote (keys ${keyOf('hear-a')} and ${keyOf('hear-b')}).`}
           </p>
         </>
       )}
@@ -222,12 +236,10 @@ export function ListenView({ rows, chosenId, onDone }: ListenViewProps) {
   );
 }
 
-function Keyed({ of }: { readonly of: (typeof LISTEN_KEYS)[keyof typeof LISTEN_KEYS] }) {
-  return (
-    <>
-      {of.label} <kbd>{shortcutText(of.shortcut)}</kbd>
-    </>
-  );
+const keyOf = (id: ViewShortcutId): string => shortcutText(viewShortcut(id).shortcut);
+
+function Key({ of }: { readonly of: ViewShortcutId }) {
+  return <kbd>{keyOf(of)}</kbd>;
 }
 
 function clipOf({ pair, clapSide }: PairRow, which: 'a' | 'b'): string {

@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
-import { tinykeys } from 'tinykeys';
 import { peakOf } from '../../../audio';
+import { useViewShortcuts } from '../../app/use-shortcuts';
 import { Button } from '../../components/button';
 import { Icon } from '../../components/icons';
 import { Notice } from '../../components/notice';
@@ -83,23 +83,11 @@ function Comparison({ sounds, onHeard }: { sounds: PairSounds; onHeard: PairSoun
     },
     [studio],
   );
-  useEffect(() => {
-    const key = (side: Side) => (event: KeyboardEvent) => {
-      const { target } = event;
-      if (
-        target instanceof HTMLElement &&
-        target.closest('input:not([type="checkbox"]), textarea, select, dialog')
-      )
-        return;
-      if (!studio.appearance.getState().singleKeyShortcuts) return;
-      event.preventDefault();
-      hear(side);
-    };
-    return tinykeys(window, {
-      [LISTEN_KEYS.hearLeft.shortcut]: key('left'),
-      [LISTEN_KEYS.hearRight.shortcut]: key('right'),
-    });
-  }, [hear, studio]);
+  useViewShortcuts({
+    'hear-a': () => hear('left'),
+    'hear-b': () => hear('right'),
+    'play-pair': () => hear(player.current?.side ?? 'left'),
+  });
 
   function loop(next: LoopBox | null): void {
     setBox(next);

@@ -3,7 +3,7 @@ import { viewDataset } from '../../../preferences/selection/choose-pairs';
 import type { Candidate, CandidateGroup } from '../../../preferences/types';
 import type { Choice, Vote } from '../../../preferences/votes/vote';
 import { matchLoudness } from './ab-player';
-import { pairRows, queueOf } from './queue';
+import { nextInQueue, pairRows, queueOf } from './queue';
 
 const clip = (clipId: string, score: number): Candidate => ({
   clipId,
@@ -55,6 +55,16 @@ describe('Queues', () => {
     expect(promptsOf('accepted', votes)).toEqual(['sound 0', 'sound 1']);
     expect(promptsOf('disagree', votes)).toEqual(['sound 1']);
     expect(promptsOf('rejected', votes)).toEqual(['sound 2']);
+  });
+
+  it('go on from the pair that was heard, round at the end, and never to the same one', () => {
+    const rows = pairRows(view, groups, []);
+    const [one, two, three] = rows.map(({ pair }) => pair.id) as [string, string, string];
+    expect(nextInQueue(rows, one)).toBe(two);
+    expect(nextInQueue(rows, three)).toBe(one);
+    expect(nextInQueue(rows.slice(1), one)).toBe(two);
+    expect(nextInQueue(rows.slice(0, 1), one)).toBeNull();
+    expect(nextInQueue([], one)).toBeNull();
   });
 
   it('are each rater’s own', () => {

@@ -80,6 +80,13 @@ export function queueOf(
   }
 }
 
+/** The pair after this one; the first when it is the last or none of the queue; null when there is no other. */
+export function nextInQueue(waiting: readonly PairRow[], pairId: string): string | null {
+  const at = waiting.findIndex(({ pair }) => pair.id === pairId);
+  const next = waiting[at + 1] ?? waiting[0];
+  return next && next.pair.id !== pairId ? next.pair.id : null;
+}
+
 function doubt({ deltas }: ScoredPair): number {
   return Math.min(...Object.values(deltas), Number.POSITIVE_INFINITY);
 }
