@@ -1,4 +1,5 @@
 import type { CandidateSettings, WorkForecast } from '../preferences/candidates/plan-candidates';
+import type { DatasetHealth } from '../preferences/health/dataset-health';
 import type { ClusterSettings, Clusters } from '../preferences/prompt-pool/cluster-prompts';
 import type { ChoiceFilter } from '../preferences/selection/choose-pairs';
 import type { SelectionSettings } from '../preferences/selection/ensemble-filter';
@@ -120,6 +121,8 @@ export interface PreferencesApi {
   removeVote(datasetId: string, voteId: string): Promise<void>;
   /** The chosen pairs with their sounds, as `train.start` takes them: those within the bounds, votes over CLAP. */
   pairs(datasetId: string, filter?: ChoiceFilter): Promise<readonly TrainingPair[]>;
+  /** What may be wrong with the chosen pairs, and what they are about. */
+  health(datasetId: string, filter?: ChoiceFilter): Promise<DatasetHealth>;
   /**
    * A parquet file of pairs (Audio-alpaca's or CRPO's columns), or chosen_{i}.wav and reject_{i}.wav with captions. Sounds
    * are WAV, FLAC, MP3, Ogg Vorbis or Ogg Opus, whatever their names say; they are kept as WAV. A sound that does not

@@ -65,6 +65,8 @@ export interface CandidateGroup {
   readonly strategy: string;
   readonly ranking: 'best-of-all' | 'first-wins' | 'given';
   readonly candidates: readonly Candidate[];
+  /** The split that a file named for it. */
+  readonly split?: string;
 }
 
 /** Two sounds of one prompt with their scores. */

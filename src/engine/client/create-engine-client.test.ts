@@ -88,6 +88,7 @@ function engineOf(options: EngineStartOptions): StudioEngine {
       vote: unused,
       removeVote: unused,
       pairs: unused,
+      health: unused,
       importFiles: unused,
       exportFile: unused,
     },

@@ -4,15 +4,16 @@ import { StorageError } from '../../common/errors';
 import { escapeCell } from '../../preferences/exchange/escape-cell';
 import { type PairRow, writePairParquet } from '../../preferences/exchange/pair-parquet';
 import { type ChoiceFilter, DEFAULT_SHARES } from '../../preferences/selection/choose-pairs';
-import { splitOf } from '../../preferences/splits';
+import { type SplitName, splitOf } from '../../preferences/splits';
 import type { Candidate, ScoredPair } from '../../preferences/types';
+import { byPair } from '../../preferences/votes/agreement';
 import type { Vote } from '../../preferences/votes/vote';
 import type { JobOptions, ModelFile } from '../protocol-jobs';
 import type { PreferenceDataset, PreferenceExportFormat, PreferenceProgress } from '../protocol-preferences';
 import { monoOf } from './clip-samples';
 import type { PreferenceStore } from './preference-store';
 
-export interface ExportJob extends JobOptions<PreferenceProgress> {
+export interface ExportRequest extends JobOptions<PreferenceProgress> {
   readonly store: PreferenceStore;
   readonly dataset: PreferenceDataset;
   readonly pairs: readonly ScoredPair[];
@@ -21,8 +22,13 @@ export interface ExportJob extends JobOptions<PreferenceProgress> {
   readonly filter: ChoiceFilter;
 }
 
+interface ExportJob extends ExportRequest {
+  readonly votesOf: ReadonlyMap<string, readonly Vote[]>;
+}
+
 /** The chosen pairs as one file. Sounds are read pair by pair, and leave memory with the part they were written in. */
-export async function exportPairs(job: ExportJob): Promise<ModelFile> {
+export async function exportPairs(request: ExportRequest): Promise<ModelFile> {
+  const job: ExportJob = { ...request, votesOf: byPair(request.votes) };
   const name = job.dataset.name.replace(/[^\p{L}\p{N}_-]+/gu, '-').replace(/^-|-$/g, '') || 'pairs';
   switch (job.format) {
     case 'parquet': {
@@ -58,7 +64,7 @@ async function* rowsOf(job: ExportJob): AsyncGenerator<PairRow> {
       chosen: await sound(pair.winner, 'chosen'),
       rejected: await sound(pair.loser, 'reject'),
       strategy: pair.strategy,
-      split: splitOf(pair.prompt, job.filter.shares ?? DEFAULT_SHARES),
+      split: splitOfPair(job, pair.prompt),
       studio: JSON.stringify(describePair(job, pair)),
     };
   }
@@ -84,12 +90,13 @@ function describePair(job: ExportJob, { id, prompt, strategy, winner, loser, del
     id,
     prompt,
     strategy,
+    split: splitOfPair(job, prompt),
     chosen: side(winner),
     rejected: side(loser),
     deltas,
     clapModels: Object.fromEntries(names),
     modelId: job.dataset.modelId,
-    votes: job.votes.filter(({ pairId }) => pairId === id),
+    votes: job.votesOf.get(id) ?? [],
   };
 }
 
@@ -102,10 +109,14 @@ function flatRow(job: ExportJob, pair: ScoredPair): Record<string, string | numb
     id: escapeCell(pair.id),
     prompt: escapeCell(pair.prompt),
     strategy: escapeCell(pair.strategy),
-    split: splitOf(pair.prompt, job.filter.shares ?? DEFAULT_SHARES),
+    split: splitOfPair(job, pair.prompt),
     ...Object.fromEntries(scores),
-    votes: job.votes.filter(({ pairId }) => pairId === pair.id).length,
+    votes: job.votesOf.get(pair.id)?.length ?? 0,
   };
+}
+
+function splitOfPair({ filter }: ExportJob, prompt: string): SplitName {
+  return splitOf(prompt, filter.shares ?? DEFAULT_SHARES);
 }
 
 async function wavOf({ store, dataset }: ExportJob, clipId: string): Promise<Uint8Array<ArrayBuffer>> {

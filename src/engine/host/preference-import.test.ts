@@ -124,6 +124,24 @@ describe('Importing pairs whose sounds are not WAV', () => {
     expect(await store.keys()).toEqual([]);
   });
 
+  it('keeps the split that a file named, so that a prompt in two of them is found', async () => {
+    const { preferences } = open();
+    const flac = fileOf('flac.16.mono');
+    const [chosen, rejected] = folder(flac, fileOf('flac.24.mono'), 'flac');
+    const again = [chosen!, rejected!].map(({ path, blob }) => ({ path: path.replace('_0', '_1'), blob }));
+    const health = async (splits: readonly string[]) => {
+      const lines = splits.map((split) => `${JSON.stringify({ captions: 'a dog barks', split })}\n`);
+      const captions = { path: 'set/captions.jsonl', blob: new Blob(lines) };
+      const { id } = await preferences.importFiles([chosen!, rejected!, ...again, captions]);
+      return preferences.health(id);
+    };
+    const leaked = await health(['train', 'test']);
+    expect(leaked).toMatchObject({ pairs: 2, prompts: 1 });
+    const issue = { issue: 'split-leak', pairIds: ['0:0-1', '1:0-1'] };
+    expect(leaked.findings).toContainEqual(issue);
+    expect((await health(['test', 'test'])).findings).not.toContainEqual(issue);
+  });
+
   it('stops at an error that is not the sound’s', async () => {
     const { preferences, store } = open();
     store.set = () => Promise.reject(new Error('full'));

@@ -11,6 +11,7 @@ interface ImportedPair {
   readonly place: string;
   readonly prompt: string;
   readonly strategy: string;
+  readonly split: string | null;
   readonly chosen: Uint8Array;
   readonly rejected: Uint8Array;
 }
@@ -43,7 +44,7 @@ export async function importPairs(
   const leftOut: InvalidInputError[] = [];
   try {
     let row = 0;
-    for await (const { place, prompt, strategy, chosen, rejected } of source.pairs()) {
+    for await (const { place, prompt, strategy, split, chosen, rejected } of source.pairs()) {
       signal?.throwIfAborted();
       onProgress?.({
         datasetId: id,
@@ -69,7 +70,14 @@ export async function importPairs(
         await store.saveClip(id, clipId, wav);
         candidates.push({ clipId, recipe: null, scores: {}, check });
       }
-      groups.push({ id: String(index), prompt, strategy, ranking: 'given', candidates });
+      groups.push({
+        id: String(index),
+        prompt,
+        strategy,
+        ranking: 'given',
+        candidates,
+        ...(split !== null && { split }),
+      });
     }
     if (groups.length === 0 && leftOut[0]) throw leftOut[0];
     const dataset: PreferenceDataset = {
@@ -149,7 +157,7 @@ async function folderSource(files: readonly ModelFile[]): Promise<PairSource> {
     .filter((line) => line.trim() !== '')
     .map((line, i) => captionOf(nameOf(list.path), i + 1, line));
   async function* pairs(): AsyncGenerator<ImportedPair> {
-    for (const [index, { prompt, strategy }] of captions.entries()) {
+    for (const [index, { prompt, strategy, split }] of captions.entries()) {
       const fileOf = (kind: string): ModelFile => {
         const file = sounds.get(`${kind}_${index}`);
         if (file) return file;
@@ -162,6 +170,7 @@ async function folderSource(files: readonly ModelFile[]): Promise<PairSource> {
         place: `${nameOf(chosen.path)} and ${nameOf(rejected.path)}`,
         prompt,
         strategy,
+        split,
         chosen: new Uint8Array(await chosen.blob.arrayBuffer()),
         rejected: new Uint8Array(await rejected.blob.arrayBuffer()),
       };
@@ -171,8 +180,12 @@ async function folderSource(files: readonly ModelFile[]): Promise<PairSource> {
   return { name: folder, count: captions.length, pairs };
 }
 
-function captionOf(name: string, line: number, text: string): { prompt: string; strategy: string } {
-  let value: { captions?: unknown; caption?: unknown; prompt?: unknown; strategy?: unknown };
+function captionOf(
+  name: string,
+  line: number,
+  text: string,
+): { prompt: string; strategy: string; split: string | null } {
+  let value: { captions?: unknown; caption?: unknown; prompt?: unknown; strategy?: unknown; split?: unknown };
   try {
     value = JSON.parse(text);
   } catch (error) {
@@ -182,7 +195,11 @@ function captionOf(name: string, line: number, text: string): { prompt: string; 
   if (typeof prompt !== 'string' || prompt.trim() === '') {
     throw new InvalidInputError(`${name}, line ${line}, has no caption: "captions" or "prompt" is a text.`);
   }
-  return { prompt, strategy: typeof value.strategy === 'string' ? value.strategy : 'imported' };
+  return {
+    prompt,
+    strategy: typeof value.strategy === 'string' ? value.strategy : 'imported',
+    split: typeof value.split === 'string' ? value.split : null,
+  };
 }
 
 interface DecodedClip {

@@ -8,6 +8,7 @@ import {
   planCandidates,
   seedOf,
 } from '../../preferences/candidates/plan-candidates';
+import { type DatasetHealth, datasetHealth } from '../../preferences/health/dataset-health';
 import { perturbCaption, perturbOrder } from '../../preferences/perturbation/perturb-caption';
 import {
   CLUSTER_DEFAULTS,
@@ -17,7 +18,12 @@ import {
 } from '../../preferences/prompt-pool/cluster-prompts';
 import { collectPrompts } from '../../preferences/prompt-pool/collect-prompts';
 import { tagPrompt } from '../../preferences/prompt-pool/tags';
-import { type ChoiceFilter, choosePairs, viewDataset } from '../../preferences/selection/choose-pairs';
+import {
+  type ChoiceFilter,
+  choosePairs,
+  DEFAULT_SHARES,
+  viewDataset,
+} from '../../preferences/selection/choose-pairs';
 import type { CandidateGroup, PoolPrompt, ScoredPair } from '../../preferences/types';
 import type { Vote } from '../../preferences/votes/vote';
 import type { JobOptions, ModelFile } from '../protocol-jobs';
@@ -237,6 +243,19 @@ export class Preferences implements PreferencesApi {
       pairs.push({ id, prompt, winner: await hear(winner.clipId), loser: await hear(loser.clipId) });
     }
     return pairs;
+  }
+
+  async health(datasetId: string, filter: ChoiceFilter = {}): Promise<DatasetHealth> {
+    const groups = await this.#store.groups(datasetId);
+    const splits = new Map(groups.flatMap(({ id, split }) => (split === undefined ? [] : [[id, split]])));
+    const pairs = await this.#choose(datasetId, filter);
+    const given = new Map(
+      pairs.flatMap(({ id, groupId }) => {
+        const split = splits.get(groupId);
+        return split === undefined ? [] : [[id, split]];
+      }),
+    );
+    return datasetHealth(pairs, filter.shares ?? DEFAULT_SHARES, given);
   }
 
   importFiles(

@@ -111,6 +111,7 @@ export interface EngineMethods {
   'preferences.vote': PreferenceMethod<'vote', PreferenceArgs<'vote'>>;
   'preferences.removeVote': PreferenceMethod<'removeVote', [string, string]>;
   'preferences.pairs': PreferenceMethod<'pairs', PreferenceArgs<'pairs'>>;
+  'preferences.health': PreferenceMethod<'health', PreferenceArgs<'health'>>;
   'preferences.importFiles': PreferenceMethod<'importFiles', [readonly ModelFile[]]>;
   'preferences.exportFile': PreferenceMethod<
     'exportFile',
@@ -189,6 +190,7 @@ export function handlersOf(engine: StudioEngine): EngineHandlers {
     'preferences.vote': (args) => preferences.vote(...args),
     'preferences.removeVote': (args) => preferences.removeVote(...args),
     'preferences.pairs': (args) => preferences.pairs(...args),
+    'preferences.health': (args) => preferences.health(...args),
     'preferences.importFiles': ([files], options) => preferences.importFiles(files, options),
     'preferences.exportFile': (args, options) => preferences.exportFile(...args, options),
     benchmark: ([request], options) => engine.benchmark(request, options),
@@ -270,6 +272,7 @@ export function engineFrom(invoke: Invoke): StudioEngine {
       vote: (...args) => invoke('preferences.vote', args),
       removeVote: (...args) => invoke('preferences.removeVote', args),
       pairs: (...args) => invoke('preferences.pairs', args),
+      health: (...args) => invoke('preferences.health', args),
       importFiles: (files, options) => invoke('preferences.importFiles', [files], options),
       exportFile: (id, format, filter, options) =>
         invoke('preferences.exportFile', [id, format, filter], options),

@@ -81,6 +81,7 @@ const noEngine: StudioEngine = {
     vote: notCalled,
     removeVote: notCalled,
     pairs: notCalled,
+    health: notCalled,
     importFiles: notCalled,
     exportFile: notCalled,
   },

@@ -1,7 +1,7 @@
 import { promptKey } from '../../common/prompt-key';
 import { splitCaption } from '../perturbation/split-caption';
-import { findConcept } from '../perturbation/vocabulary';
-import { type SplitName, type SplitShares, splitOf } from '../splits';
+import { promptKey } from '../prompt-pool/collect-prompts';
+import { type SplitShares, splitOf } from '../splits';
 import type { Candidate, ScoredPair } from '../types';
 
 /** Quieter than −60 dB of full scale is silence to a listener. */
@@ -139,6 +139,6 @@ function scoreOutliers(pairs: readonly ScoredPair[]): readonly string[] {
 
 /** Names of the sound events that the caption's parts speak of, as far as they are known. */
 export function conceptsOf(prompt: string): readonly string[] {
-  const names = splitCaption(prompt).events.map(({ text }) => findConcept(text)?.name);
+  const names = splitCaption(prompt).events.map(({ concept }) => concept?.name);
   return [...new Set(names.filter((name) => name !== undefined))];
 }

@@ -95,9 +95,10 @@ export function filterByEnsemble(pairs: readonly ScoredPair[], settings: Selecti
   const accepted: ScoredPair[] = [];
   const rejected: Rejection[] = [];
   for (const pair of pairs) {
-    const failed = bounds.flatMap((one) =>
-      failuresOf(pair, one).map((reason) => ({ modelId: one.modelId, reason })),
-    );
+    const failed: { modelId: string; reason: RejectionReason }[] = [];
+    for (const one of bounds) {
+      for (const reason of failuresOf(pair, one)) failed.push({ modelId: one.modelId, reason });
+    }
     if (failed.length === 0) accepted.push(pair);
     else rejected.push({ pair, failed });
   }

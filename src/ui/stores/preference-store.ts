@@ -10,6 +10,7 @@ import type {
   PreferenceProgress,
 } from '../../engine/protocol-preferences';
 import type { TrainingClip } from '../../engine/protocol-training';
+import type { DatasetHealth } from '../../preferences/health/dataset-health';
 import type { SelectionSettings } from '../../preferences/selection/ensemble-filter';
 import type { CandidateGroup } from '../../preferences/types';
 import type { Vote } from '../../preferences/votes/vote';
@@ -37,6 +38,8 @@ export interface PreferenceState {
   /** False when it was not kept; `failure` says why. */
   vote(vote: NewVote): Promise<boolean>;
   undoVote(rater: string): Promise<Vote | null>;
+  /** Of the chosen pairs; null when that failed. */
+  health(): Promise<DatasetHealth | null>;
   clip(clipId: string): Promise<TrainingClip>;
   importFiles(files: readonly (File | ModelFile)[]): Promise<void>;
   exportFile(format: PreferenceExportFormat): Promise<ModelFile | null>;
@@ -149,6 +152,7 @@ export function createPreferenceStore({ preferences }: EngineClient) {
         set({ votes: get().votes.filter(({ id }) => id !== last.id) });
         return last;
       },
+      health: () => attempt(() => preferences.health(get().openId ?? '')),
       clip: (clipId) => preferences.clip(get().openId ?? '', clipId),
       importFiles: async (files) => {
         if (get().runningId !== null) return;

@@ -8,6 +8,7 @@ import { useStudio } from '../../stores/studio-context';
 import { timeText } from './create-form';
 import { HealthView } from './health-view';
 import { ListenView } from './listen-view';
+import { facetReader } from './pair-filter';
 import { FIRST_LOOK, PairTable } from './pair-table';
 import styles from './preferences.module.css';
 import { pairRows } from './queue';
@@ -37,6 +38,7 @@ export function DatasetPane({ dataset }: { readonly dataset: PreferenceDataset }
   const [tab, setTab] = useState<Tab>('selection');
   const [chosenId, setChosenId] = useState<string | null>(null);
   const [look, setLook] = useState(FIRST_LOOK);
+  const [facetsOf] = useState(facetReader);
   const view = useMemo(() => viewDataset(groups, dataset), [groups, dataset]);
   const rows = useMemo(() => pairRows(view, groups, votes), [view, groups, votes]);
   const running = runningId === dataset.id;
@@ -119,6 +121,7 @@ export function DatasetPane({ dataset }: { readonly dataset: PreferenceDataset }
       {tab === 'pairs' && (
         <PairTable
           rows={rows}
+          facetsOf={facetsOf}
           look={look}
           onLook={setLook}
           onOpen={(pairId) => {

@@ -1,8 +1,9 @@
-import { useMemo } from 'react';
-import { datasetHealth, type HealthIssue } from '../../../preferences/health/dataset-health';
-import { choosePairs, type DatasetView, DEFAULT_SHARES } from '../../../preferences/selection/choose-pairs';
+import { useEffect, useMemo, useState } from 'react';
+import type { DatasetHealth, HealthIssue } from '../../../preferences/health/dataset-health';
+import type { DatasetView } from '../../../preferences/selection/choose-pairs';
 import { raterAgreement } from '../../../preferences/votes/agreement';
 import { clapWinRate } from '../../../preferences/votes/win-rate';
+import { useStudio } from '../../stores/studio-context';
 import styles from './preferences.module.css';
 import type { PairRow } from './queue';
 import { usePreferences } from './use-preferences';
@@ -25,14 +26,29 @@ export function HealthView({
   readonly view: DatasetView;
   readonly rows: readonly PairRow[];
 }) {
-  const groups = usePreferences((state) => state.groups);
+  const { preferences } = useStudio();
   const votes = usePreferences((state) => state.votes);
-  const health = useMemo(
-    () => datasetHealth(choosePairs(view, groups, votes), DEFAULT_SHARES),
-    [view, groups, votes],
+  const [health, setHealth] = useState<DatasetHealth | null>(null);
+  // The worker looks through the pairs: 15,000 captions are too many for the page.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what is chosen changes with the selection and the votes
+  useEffect(() => {
+    let current = true;
+    void preferences
+      .getState()
+      .health()
+      .then((found) => {
+        if (current && found) setHealth(found);
+      });
+    return () => {
+      current = false;
+    };
+  }, [preferences, view, votes]);
+  const rate = useMemo(
+    () => clapWinRate(votes, new Map(rows.map(({ pair, clapSide }) => [pair.id, clapSide]))),
+    [votes, rows],
   );
-  const rate = clapWinRate(votes, new Map(rows.map(({ pair, clapSide }) => [pair.id, clapSide])));
-  const alpha = raterAgreement(votes);
+  const alpha = useMemo(() => raterAgreement(votes), [votes]);
+  if (!health) return <p className={styles.quiet}>Looking through the pairs…</p>;
   const facts: readonly (readonly [string, string])[] = [
     ['Chosen pairs', `${health.pairs}, of ${health.prompts} prompts`],
     ['Splits by prompt', `${health.splits.train} to train, ${health.splits.validation} to validate`],

@@ -66,8 +66,10 @@ export interface PromptFacets {
   readonly concepts: readonly string[];
 }
 
+export type FacetReader = (prompt: string) => PromptFacets;
+
 /** Tags and sound events of prompts, each prompt looked at once: 15,000 pairs have a third as many prompts. */
-export function facetReader(): (prompt: string) => PromptFacets {
+export function facetReader(): FacetReader {
   const known = new Map<string, PromptFacets>();
   return (prompt) => {
     const facets = known.get(prompt) ?? readFacets(prompt);
@@ -87,7 +89,7 @@ function readFacets(prompt: string): PromptFacets {
 /** Sound events of the rows and how many rows have each, most first. */
 export function conceptCounts(
   rows: readonly PairRow[],
-  facetsOf: (prompt: string) => PromptFacets,
+  facetsOf: FacetReader,
 ): readonly (readonly [string, number])[] {
   const counts = new Map<string, number>();
   for (const { pair } of rows) {
@@ -109,7 +111,7 @@ export function isFiltering(filter: PairFilter): boolean {
 export function filterRows(
   rows: readonly PairRow[],
   filter: PairFilter,
-  facetsOf: (prompt: string) => PromptFacets,
+  facetsOf: FacetReader,
 ): readonly PairRow[] {
   const words = filter.text.trim().toLowerCase();
   const { strategy, tag, concept, place, vote, winner, delta } = filter;

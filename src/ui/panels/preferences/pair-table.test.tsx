@@ -5,6 +5,7 @@ import { useState } from 'react';
 import { afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { viewDataset } from '../../../preferences/selection/choose-pairs';
 import { syntheticDataset } from '../../../testing/synthetic-dataset';
+import { conceptCounts, facetReader } from './pair-filter';
 import { FIRST_LOOK, PairTable } from './pair-table';
 import { pairRows } from './queue';
 
@@ -32,7 +33,8 @@ const rows = pairRows(viewDataset(groups, dataset), groups, votes);
 
 function Host({ shown, onOpen }: { shown: typeof rows; onOpen: (id: string) => void }) {
   const [look, setLook] = useState(FIRST_LOOK);
-  return <PairTable rows={shown} look={look} onLook={setLook} onOpen={onOpen} />;
+  const [facetsOf] = useState(facetReader);
+  return <PairTable rows={shown} facetsOf={facetsOf} look={look} onLook={setLook} onOpen={onOpen} />;
 }
 
 function renderTable(shown = rows) {
@@ -52,6 +54,14 @@ test('says how many of how many are shown, and only those in sight are in the pa
   await user.selectOptions(screen.getByRole('combobox', { name: 'Vote' }), 'Not voted on');
   const unvoted = rows.filter(({ verdict }) => verdict === null).length;
   expect(screen.getByRole('status').textContent).toBe(`${unvoted} of 600 pairs`);
+});
+
+test('offers the sound events of the captions with their counts', async () => {
+  const { user } = renderTable();
+  const [name, count] = conceptCounts(rows, facetReader())[0]!;
+  await screen.findByRole('option', { name: `${name} (${count})` });
+  await user.selectOptions(screen.getByRole('combobox', { name: 'Sound event' }), name);
+  expect(screen.getByRole('status').textContent).toBe(`${count} of 600 pairs`);
 });
 
 test('filters that hide everything say so, and lead back', async () => {

@@ -4,7 +4,7 @@ import { Button } from '../../components/button';
 import { Notice } from '../../components/notice';
 import {
   conceptCounts,
-  facetReader,
+  type FacetReader,
   filterRows,
   isFiltering,
   NO_FILTER,
@@ -36,17 +36,18 @@ export const FIRST_LOOK: TableLook = { filter: NO_FILTER, sort: { key: 'delta', 
 
 export interface PairTableProps {
   readonly rows: readonly PairRow[];
+  /** Remembers the prompts it has read: it lives as long as the dataset is open. */
+  readonly facetsOf: FacetReader;
   readonly look: TableLook;
   readonly onLook: (look: TableLook) => void;
   readonly onOpen: (pairId: string) => void;
 }
 
 /** Every pair of the pool; only the rows in sight are in the page, so that 15,000 scroll like 15. */
-export function PairTable({ rows, look, onLook, onOpen }: PairTableProps) {
+export function PairTable({ rows, facetsOf, look, onLook, onOpen }: PairTableProps) {
   const { filter, sort } = look;
-  const [facetsOf] = useState(facetReader);
   const strategies = useMemo(() => [...new Set(rows.map(({ pair }) => pair.strategy))].sort(), [rows]);
-  const concepts = useMemo(() => conceptCounts(rows, facetsOf), [rows, facetsOf]);
+  const concepts = useConcepts(rows, facetsOf);
   const kept = useMemo(() => filterRows(rows, filter, facetsOf), [rows, filter, facetsOf]);
   const shown = useMemo(() => sortRows(kept, sort), [kept, sort]);
   const showAll = (): void => onLook({ ...look, filter: NO_FILTER });
@@ -90,6 +91,29 @@ export function PairTable({ rows, look, onLook, onOpen }: PairTableProps) {
       )}
     </div>
   );
+}
+
+/** Milliseconds that the captions may hold the page at a time: reading 15,000 takes more than a person would not feel. */
+const SLICE_MS = 8;
+
+/** The sound events of the rows, once all captions are read; those of the rows before until then. */
+function useConcepts(rows: readonly PairRow[], facetsOf: FacetReader): ReturnType<typeof conceptCounts> {
+  const [concepts, setConcepts] = useState<ReturnType<typeof conceptCounts>>([]);
+  useEffect(() => {
+    let [timer, at] = [0, 0];
+    const read = (): void => {
+      const end = performance.now() + SLICE_MS;
+      while (at < rows.length && performance.now() < end) {
+        facetsOf(rows[at]!.pair.prompt);
+        at += 1;
+      }
+      if (at < rows.length) timer = window.setTimeout(read);
+      else setConcepts(conceptCounts(rows, facetsOf));
+    };
+    timer = window.setTimeout(read);
+    return () => window.clearTimeout(timer);
+  }, [rows, facetsOf]);
+  return concepts;
 }
 
 interface GridProps {

@@ -76,7 +76,9 @@ export function queueOf(
       // Where CLAP is least sure an ear says most; models that contradict each other come first.
       return rows
         .filter(({ pair }) => !heard.has(pair.id))
-        .toSorted((one, other) => doubt(one.pair) - doubt(other.pair));
+        .map((row) => ({ row, certainty: certaintyOf(row.pair) }))
+        .sort((one, other) => one.certainty - other.certainty)
+        .map(({ row }) => row);
   }
 }
 
@@ -87,6 +89,6 @@ export function nextInQueue(waiting: readonly PairRow[], pairId: string): string
   return next && next.pair.id !== pairId ? next.pair.id : null;
 }
 
-function doubt({ deltas }: ScoredPair): number {
+function certaintyOf({ deltas }: ScoredPair): number {
   return Math.min(...Object.values(deltas), Number.POSITIVE_INFINITY);
 }
