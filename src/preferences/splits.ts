@@ -17,3 +17,29 @@ export function splitOf(prompt: string, { validation, test }: SplitShares, seed 
   if (share < test) return 'test';
   return share < test + validation ? 'validation' : 'train';
 }
+
+export interface SplitCount {
+  readonly pairs: number;
+  readonly prompts: number;
+}
+
+/** Pairs and prompts of each split. */
+export function countSplits(
+  pairs: readonly { readonly prompt: string }[],
+  shares: SplitShares,
+): Readonly<Record<SplitName, SplitCount>> {
+  const splits = new Map<string, SplitName>();
+  const counts = { train: 0, validation: 0, test: 0 };
+  for (const { prompt } of pairs) {
+    const key = promptKey(prompt);
+    const split = splits.get(key) ?? splitOf(prompt, shares);
+    splits.set(key, split);
+    counts[split] += 1;
+  }
+  const all = [...splits.values()];
+  const count = (split: SplitName): SplitCount => ({
+    pairs: counts[split],
+    prompts: all.filter((one) => one === split).length,
+  });
+  return { train: count('train'), validation: count('validation'), test: count('test') };
+}

@@ -1,6 +1,9 @@
+import { parquetReadObjects } from 'hyparquet';
+import Papa from 'papaparse';
 import { describe, expect, it } from 'vitest';
 import { encodeWav } from '../../audio';
 import { JobCancelledError, StorageError } from '../../common/errors';
+import { blobBuffer } from '../../preferences/exchange/parquet-file';
 import { fakeClap } from '../../testing/fake-clap';
 import type { GenerateRequest, Sound } from '../protocol';
 import type { CreateDatasetRequest, PreferenceProgress } from '../protocol-preferences';
@@ -292,6 +295,42 @@ describe('In and out', () => {
       'id,prompt,strategy,split,Small CLAP A chosen,Small CLAP A rejected,Small CLAP B chosen,Small CLAP B rejected,votes',
     );
     expect(csv).toContain(`"'=HYPERLINK(""x"") and then a bell"`);
+  });
+
+  it('splits by prompt, never by pair, in every format that names splits', async () => {
+    const { preferences } = openEngine();
+    const prompts = Array.from({ length: 12 }, (_, i) => `bell number ${i} rings and then a dog barks`);
+    const { id } = await preferences.create({ ...REQUEST, prompts });
+    await preferences.run(id);
+    await preferences.select(id, { selection: { mode: 'values', bounds: [] } });
+    const filter = { shares: { validation: 0.3, test: 0.2 } };
+    const exported = async (format: 'jsonl' | 'csv' | 'parquet') =>
+      (await preferences.exportFile(id, format, filter)).blob;
+    const fromLines = (await (await exported('jsonl')).text())
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { prompt: string; split: string });
+    const fromTable = Papa.parse<{ prompt: string; split: string }>(await (await exported('csv')).text(), {
+      header: true,
+    }).data;
+    const file = blobBuffer(await exported('parquet'));
+    const fromParquet = (await parquetReadObjects({
+      file,
+      columns: ['prompt', 'split'],
+    })) as typeof fromLines;
+    for (const rows of [fromLines, fromTable, fromParquet]) {
+      expect(rows.length).toBeGreaterThan(2 * prompts.length);
+      const splits = prompts.map((prompt) => [
+        ...new Set(rows.filter((row) => row.prompt === prompt).map(({ split }) => split)),
+      ]);
+      expect(splits.every(({ length }) => length === 1)).toBe(true);
+      expect(new Set(splits.flat())).toEqual(new Set(['train', 'validation', 'test']));
+    }
+    for (const split of ['train', 'validation', 'test'] as const) {
+      const part = (await preferences.exportFile(id, 'jsonl', { ...filter, split })).blob;
+      const lines = (await part.text()).trim().split('\n');
+      expect(lines).toHaveLength(fromLines.filter((row) => row.split === split).length);
+    }
   });
 
   it('refuses other columns, sounds that do not decode, no pairs; nothing is kept', async () => {

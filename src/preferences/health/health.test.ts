@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { splitOf } from '../splits';
+import { countSplits, splitOf } from '../splits';
 import type { Candidate, ScoredPair } from '../types';
 import { checkClip } from './check-clip';
 import { datasetHealth } from './dataset-health';
@@ -93,5 +93,19 @@ describe('Splits', () => {
     for (let i = 0; i < 4000; i += 1) counts[splitOf(`sound number ${i}`, shares)] += 1;
     expect(counts.test / 4000).toBeCloseTo(0.2, 1);
     expect(counts.validation / 4000).toBeCloseTo(0.1, 1);
+  });
+
+  it('are counted by pairs and by prompts, which are never in two', () => {
+    const prompts = Array.from({ length: 200 }, (_, i) => `sound number ${i}`);
+    const pairs = prompts.flatMap((prompt) => [prompt, `${prompt}.`, prompt.toUpperCase()]);
+    const counts = countSplits(
+      pairs.map((prompt) => ({ prompt })),
+      { validation: 0.3, test: 0.2 },
+    );
+    for (const split of Object.values(counts)) {
+      expect(split.prompts).toBeGreaterThan(20);
+      expect(split.pairs).toBe(3 * split.prompts);
+    }
+    expect(counts.train.prompts + counts.validation.prompts + counts.test.prompts).toBe(200);
   });
 });

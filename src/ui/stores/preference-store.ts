@@ -11,6 +11,7 @@ import type {
 } from '../../engine/protocol-preferences';
 import type { TrainingClip } from '../../engine/protocol-training';
 import type { DatasetHealth } from '../../preferences/health/dataset-health';
+import type { ChoiceFilter } from '../../preferences/selection/choose-pairs';
 import type { SelectionSettings } from '../../preferences/selection/ensemble-filter';
 import type { CandidateGroup } from '../../preferences/types';
 import type { Vote } from '../../preferences/votes/vote';
@@ -42,7 +43,7 @@ export interface PreferenceState {
   health(): Promise<DatasetHealth | null>;
   clip(clipId: string): Promise<TrainingClip>;
   importFiles(files: readonly (File | ModelFile)[]): Promise<void>;
-  exportFile(format: PreferenceExportFormat): Promise<ModelFile | null>;
+  exportFile(format: PreferenceExportFormat, filter: ChoiceFilter): Promise<ModelFile | null>;
 }
 
 /** Preference datasets as the panel shows them; the engine holds them. */
@@ -165,12 +166,12 @@ export function createPreferenceStore({ preferences }: EngineClient) {
         await get().refresh();
         await get().open(dataset.id);
       },
-      exportFile: async (format) => {
+      exportFile: async (format, filter) => {
         const { openId, runningId } = get();
         if (openId === null || runningId !== null) return null;
         set({ runningId: '', progress: null });
         const file = await attempt(() =>
-          preferences.exportFile(openId, format, {}, { onProgress: (progress) => set({ progress }) }),
+          preferences.exportFile(openId, format, filter, { onProgress: (progress) => set({ progress }) }),
         );
         set({ runningId: null, progress: null });
         return file;

@@ -1,11 +1,12 @@
 import { useMemo, useState } from 'react';
 import type { PreferenceDataset, PreferenceExportFormat } from '../../../engine/protocol-preferences';
-import { viewDataset } from '../../../preferences/selection/choose-pairs';
+import { type ChoiceFilter, viewDataset } from '../../../preferences/selection/choose-pairs';
 import { Button } from '../../components/button';
 import { Notice } from '../../components/notice';
 import { ProgressBar } from '../../components/progress-bar';
 import { useStudio } from '../../stores/studio-context';
 import { timeText } from './create-form';
+import { ExportDialog } from './export-dialog';
 import { HealthView } from './health-view';
 import { ListenView } from './listen-view';
 import { facetReader } from './pair-filter';
@@ -22,13 +23,6 @@ const TABS = [
   { value: 'listen', label: 'Listen' },
   { value: 'health', label: 'Health' },
 ] as const;
-const FORMATS: readonly (readonly [PreferenceExportFormat, string])[] = [
-  ['parquet', 'Parquet'],
-  ['folder', 'WAV folder'],
-  ['jsonl', 'JSON lines'],
-  ['csv', 'CSV'],
-];
-
 export function DatasetPane({ dataset }: { readonly dataset: PreferenceDataset }) {
   const { preferences } = useStudio();
   const groups = usePreferences((state) => state.groups);
@@ -37,6 +31,7 @@ export function DatasetPane({ dataset }: { readonly dataset: PreferenceDataset }
   const progress = usePreferences((state) => state.progress);
   const [tab, setTab] = useState<Tab>('selection');
   const [chosenId, setChosenId] = useState<string | null>(null);
+  const [exporting, setExporting] = useState(false);
   const [look, setLook] = useState(FIRST_LOOK);
   const [facetsOf] = useState(facetReader);
   const view = useMemo(() => viewDataset(groups, dataset), [groups, dataset]);
@@ -44,8 +39,8 @@ export function DatasetPane({ dataset }: { readonly dataset: PreferenceDataset }
   const running = runningId === dataset.id;
   const made = running && progress ? progress.index : dataset.clipsMade;
 
-  async function save(format: PreferenceExportFormat): Promise<void> {
-    const file = await preferences.getState().exportFile(format);
+  async function save(format: PreferenceExportFormat, filter: ChoiceFilter): Promise<void> {
+    const file = await preferences.getState().exportFile(format, filter);
     if (!file) return;
     const link = document.createElement('a');
     link.href = URL.createObjectURL(file.blob);
@@ -133,13 +128,20 @@ export function DatasetPane({ dataset }: { readonly dataset: PreferenceDataset }
       {tab === 'listen' && <ListenView rows={rows} chosenId={chosenId} onDone={() => setChosenId(null)} />}
       {tab === 'health' && <HealthView view={view} rows={rows} />}
       <div className={styles.row}>
-        <span className={styles.quiet}>Take the chosen pairs away:</span>
-        {FORMATS.map(([format, label]) => (
-          <Button key={format} size="small" disabled={runningId !== null} onClick={() => void save(format)}>
-            {label}
-          </Button>
-        ))}
+        <Button disabled={runningId !== null} onClick={() => setExporting(true)}>
+          Take the chosen pairs away…
+        </Button>
       </div>
+      {exporting && (
+        <ExportDialog
+          view={view}
+          onClose={() => setExporting(false)}
+          onExport={(format, filter) => {
+            setExporting(false);
+            void save(format, filter);
+          }}
+        />
+      )}
     </section>
   );
 }

@@ -170,7 +170,7 @@ export function ListenView({ rows, chosenId, onDone }: ListenViewProps) {
         </label>
         {report && (
           <p className={styles.quiet}>
-            {report.votes} votes
+            {report.votes} {report.votes === 1 ? 'vote' : 'votes'}
             {report.consistency !== null &&
               ` · ${Math.round(100 * report.consistency)} % the same when asked again (${report.repeats})`}
             {report.leftShare !== null && ` · left ${Math.round(100 * report.leftShare)} %`}

@@ -76,7 +76,7 @@ export function PreferencesPanel() {
                 <span>{dataset.name}</span>
                 <span className={styles.quiet}>
                   {dataset.source === 'imported'
-                    ? `${dataset.groupCount} pairs from a file`
+                    ? `${dataset.groupCount} ${dataset.groupCount === 1 ? 'pair' : 'pairs'} from a file`
                     : `${dataset.clipsMade} of ${dataset.clipCount} clips`}
                   {runningId === dataset.id ? ' · being made' : dataset.state === 'done' ? ' · done' : ''}
                 </span>
