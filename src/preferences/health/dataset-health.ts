@@ -1,7 +1,6 @@
 import { promptKey } from '../../common/prompt-key';
 import { splitCaption } from '../perturbation/split-caption';
-import { promptKey } from '../prompt-pool/collect-prompts';
-import { type SplitShares, splitOf } from '../splits';
+import { type SplitName, type SplitShares, splitOf } from '../splits';
 import type { Candidate, ScoredPair } from '../types';
 
 /** Quieter than −60 dB of full scale is silence to a listener. */

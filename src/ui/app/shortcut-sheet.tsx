@@ -1,5 +1,4 @@
 import { Dialog } from '../components/dialog';
-import { LISTEN_KEYS } from '../panels/preferences/listen-keys';
 import { useAppearance, useView } from '../stores/studio-context';
 import { actions, type Shortcut } from './actions';
 import styles from './shortcut-sheet.module.css';
@@ -8,33 +7,6 @@ import { viewShortcuts } from './view-shortcuts';
 
 const groups: readonly Shortcut['group'][] = ['Generate', 'Takes', 'Listen to pairs', 'Studio'];
 const shortcuts = [...actions, ...viewShortcuts];
-
-interface Key {
-  readonly label: string;
-  readonly shortcut: string;
-}
-
-function KeyGroup({ name, keys }: { readonly name: string; readonly keys: readonly Key[] }) {
-  return (
-    <section aria-label={name}>
-      <h3 className={styles.group}>{name}</h3>
-      <dl className={styles.list}>
-        {keys.map(({ label, shortcut }) => (
-          <div key={label} className={styles.row}>
-            <dt>{label}</dt>
-            <dd>
-              {shortcutKeys(shortcut).map((key) => (
-                <kbd key={key} className={styles.key}>
-                  {key}
-                </kbd>
-              ))}
-            </dd>
-          </div>
-        ))}
-      </dl>
-    </section>
-  );
-}
 
 export function ShortcutSheet() {
   const close = useView((state) => state.closeDialog);
@@ -64,7 +36,6 @@ export function ShortcutSheet() {
             </dl>
           </section>
         ))}
-        <KeyGroup name="Listening to a pair" keys={Object.values(LISTEN_KEYS)} />
       </div>
       <label className={styles.toggle}>
         <input

@@ -9,7 +9,6 @@ import { Button } from '../../components/button';
 import fieldStyles from '../../components/field.module.css';
 import { Notice } from '../../components/notice';
 import { useStudio } from '../../stores/studio-context';
-import { LISTEN_KEYS } from './listen-keys';
 import { PairSoundsView } from './pair-sounds-view';
 import styles from './preferences.module.css';
 import { nextInQueue, type PairRow, QUEUE_LABELS, QUEUES, type QueueName, queueOf } from './queue';

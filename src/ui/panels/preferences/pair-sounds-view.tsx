@@ -10,7 +10,6 @@ import { useStudio } from '../../stores/studio-context';
 import { useShownTheme } from '../../theme/use-shown-theme';
 import { AbPlayer, type LoopBox, type Side } from './ab-player';
 import { DifferenceView } from './difference-view';
-import { LISTEN_KEYS } from './listen-keys';
 import styles from './preferences.module.css';
 import { type PairSounds, usePairSounds } from './use-pair-sounds';
 
