@@ -27,6 +27,7 @@ const { dataset, groups, votes } = syntheticDataset(PAIRS);
 const view = viewDataset(groups, dataset);
 const rows = pairRows(view, groups, votes);
 const facetsOf = facetReader();
+conceptCounts(rows, facetsOf); // reads the captions: measured apart
 const filters: Readonly<Record<string, Partial<PairFilter>>> = {
   text: { text: 'dog' },
   tag: { tag: 'sequence' },

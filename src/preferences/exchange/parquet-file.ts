@@ -95,6 +95,16 @@ function checkSchema(name: string, { schema }: FileMetaData): void {
   }
 }
 
+/** A data page as an offset index names it, so with the index's field names. */
+export interface PagePlace {
+  /** Of its header in the file. */
+  readonly offset: bigint;
+  /** With its header. */
+  readonly compressed_page_size: number;
+  /** In its row group. */
+  readonly first_row_index: bigint;
+}
+
 /** A page header with its statistics; hyparquet writes no more than 16 bytes of each bound, Arrow a few hundred. */
 const MAX_HEADER_BYTES = 16_384;
 const MAX_PAGE_BYTES = 2 ** 30;
@@ -102,7 +112,8 @@ const MAX_PAGE_BYTES = 2 ** 30;
 /**
  * Walks the pages of the named columns in one row group and holds what each header claims against its chunk: a reader
  * that believes a negative size, or a count of 2^31 values, never ends.
- * @returns the most values that one of the pages has
+ * @returns where the pages of each column lie, by its path: what an offset index says, which few files have. Of columns
+ *   without lists: there a value is a row.
  * @throws InvalidInputError
  */
 export async function checkPages(
@@ -110,8 +121,8 @@ export async function checkPages(
   file: AsyncBuffer,
   group: RowGroup,
   columns: readonly string[],
-): Promise<number> {
-  let most = 0;
+): Promise<Record<string, PagePlace[]>> {
+  const locations: Record<string, PagePlace[]> = {};
   for (const { meta_data: column } of group.columns) {
     if (!column || !columns.includes(column.path_in_schema[0]!)) continue;
     const refuse = (what: string): never => {
@@ -123,6 +134,7 @@ export async function checkPages(
       Number(column.dictionary_page_offset || column.data_page_offset) + Number(column.total_compressed_size);
     let at = Number(column.dictionary_page_offset || column.data_page_offset);
     let values = 0;
+    const pages: PagePlace[] = [];
     while (at < end) {
       const view = new DataView(await file.slice(at, Math.min(at + MAX_HEADER_BYTES, end)));
       const reader = { view, offset: 0 };
@@ -146,13 +158,18 @@ export async function checkPages(
         refuse('claims levels of a negative size');
       }
       if (data) {
+        pages.push({
+          offset: BigInt(at),
+          compressed_page_size: reader.offset + bytes,
+          first_row_index: BigInt(values),
+        });
         values += count;
-        most = Math.max(most, count);
       }
       at += reader.offset + bytes;
     }
     if (values !== Number(column.num_values))
       refuse(`is missing: ${values} of ${column.num_values} values are there`);
+    if (column.num_values === group.num_rows) locations[column.path_in_schema.join('.')] = pages;
   }
-  return most;
+  return locations;
 }

@@ -1,7 +1,7 @@
 import { parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { InvalidInputError } from '../../common/errors';
 import { topLevelNames } from '../prompt-pool/parse-prompts';
-import { blobBuffer, checkPages, checkParquetMetadata } from './parquet-file';
+import { blobBuffer, checkPages, checkParquetMetadata, type PagePlace } from './parquet-file';
 
 /** Audio-alpaca's names first, then CRPO's (TangoFlux). */
 const COLUMNS = {
@@ -9,7 +9,7 @@ const COLUMNS = {
   chosen: ['chosen'],
   rejected: ['rejected', 'reject'],
 } as const;
-/** Rows read together at least: their sounds are in memory at once. */
+/** Rows read together, where pages are small: their sounds are in memory at once. */
 const ROWS_AT_ONCE = 16;
 
 export interface ReadPairRow {
@@ -28,8 +28,7 @@ export interface PairParquet {
 }
 
 /**
- * Opens a parquet file of pairs; its rows are read a few pages at a time where there is an offset index, else a row
- * group at a time: without one a part of a group costs reading all of it, and Arrow's pages have up to 1024 rows.
+ * Opens a parquet file of pairs; its rows are read a few at a time, page by page.
  * @throws InvalidInputError naming what the file lacks, at once or at the row
  */
 export async function openPairParquet(name: string, blob: Blob): Promise<PairParquet> {
@@ -53,22 +52,23 @@ export async function openPairParquet(name: string, blob: Blob): Promise<PairPar
 
   async function* rows(): AsyncGenerator<ReadPairRow> {
     let row = 0;
-    for (const group of metadata.row_groups) {
-      const pageRows = await checkPages(name, file, group, columns);
-      const indexed = group.columns.every(({ offset_index_offset: at }) => at !== undefined);
-      const atOnce = indexed ? Math.max(ROWS_AT_ONCE, pageRows) : Number(group.num_rows);
+    for (const [index, group] of metadata.row_groups.entries()) {
+      const locations = await checkPages(name, file, group, columns);
+      const begin = row;
       const end = row + Number(group.num_rows);
       while (row < end) {
-        const rowEnd = Math.min(row + atOnce, end);
-        const read = await parquetReadObjects({
+        const rowEnd = Math.min(begin + batchEnd(row - begin, end - begin, locations), end);
+        const options = {
           file,
           metadata,
           columns,
           rowStart: row,
           rowEnd,
           utf8: false,
-          useOffsetIndex: true,
-        }).catch((error: unknown) => {
+          // Without it, a column's whole part of the row group would be read and unpacked for every few rows.
+          pageLocationsByGroup: Object.assign([], { [index]: locations }),
+        };
+        const read = await parquetReadObjects(options).catch((error: unknown) => {
           throw new InvalidInputError(
             `${name} is damaged at row ${row + 1}: ${error instanceof Error ? error.message : error}. Download it again.`,
             { cause: error },
@@ -89,6 +89,17 @@ export async function openPairParquet(name: string, blob: Blob): Promise<PairPar
     }
   }
   return { rowCount: Number(metadata.num_rows), rows };
+}
+
+/**
+ * The row of a group, `row` not included, up to which to read: a page is unpacked as a whole, so that a large one is read
+ * to its end, and only once.
+ */
+function batchEnd(row: number, rowCount: number, locations: Readonly<Record<string, PagePlace[]>>): number {
+  const pageEnds = Object.values(locations).map((pages) =>
+    Number(pages.find(({ first_row_index }) => first_row_index > row)?.first_row_index ?? rowCount),
+  );
+  return Math.max(row + ROWS_AT_ONCE, Math.min(...pageEnds));
 }
 
 function textOf(name: string, row: number, column: string, value: unknown): string {

@@ -76,9 +76,9 @@ export function resolveBounds(
   if (settings.mode === 'values') return settings.bounds;
   return settings.bounds.map((bounds) => {
     const { modelId } = bounds;
-    const winners = sorted(pairs.map(({ winner }) => winner.scores[modelId]));
-    const losers = sorted(pairs.map(({ loser }) => loser.scores[modelId]));
-    const deltas = sorted(pairs.map((pair) => pair.deltas[modelId]));
+    const winners = sorted(pairs, ({ winner }) => winner.scores[modelId]);
+    const losers = sorted(pairs, ({ loser }) => loser.scores[modelId]);
+    const deltas = sorted(pairs, (pair) => pair.deltas[modelId]);
     return {
       modelId,
       winnerAtLeast: percentile(winners, bounds.winnerAtLeast),
@@ -118,8 +118,18 @@ function failuresOf(pair: ScoredPair, bounds: ModelBounds): readonly RejectionRe
   return failures;
 }
 
-function sorted(values: readonly (number | undefined)[]): Float64Array {
-  return Float64Array.from(values.filter((value) => value !== undefined)).sort();
+/** Ascending; pairs without the value are left out. */
+function sorted(pairs: readonly ScoredPair[], read: (pair: ScoredPair) => number | undefined): Float64Array {
+  // Float64Array.from goes by iterators: many times as long for 15,000 pairs.
+  const values = new Float64Array(pairs.length);
+  let count = 0;
+  for (const pair of pairs) {
+    const value = read(pair);
+    if (value === undefined) continue;
+    values[count] = value;
+    count += 1;
+  }
+  return values.subarray(0, count).sort();
 }
 
 /** Linear between the two nearest, as numpy's default; NaN of nothing. */

@@ -39,8 +39,8 @@ export function SelectionView({ dataset, view }: SelectionViewProps) {
   const settings = draft ?? view.settings;
   const bounds = useMemo(() => resolveBounds(view.pairs, settings), [view.pairs, settings]);
   const { accepted, rejected } = useMemo(
-    () => filterByEnsemble(view.pairs, settings),
-    [view.pairs, settings],
+    () => (draft ? filterByEnsemble(view.pairs, draft) : view),
+    [view, draft],
   );
   const reasons = useMemo(() => {
     const counts = new Map<string, number>();
