@@ -198,9 +198,7 @@ test('? opens the sheet of every shortcut; letters do nothing once they are turn
   await ready();
   await user.keyboard('{Shift>}?{/Shift}');
   const sheet = await screen.findByRole('dialog', { name: 'Keyboard shortcuts' });
-  expect(
-    within(within(sheet).getByRole('region', { name: 'Listen to pairs' })).getByText('←'),
-  ).toBeTruthy();
+  expect(within(within(sheet).getByRole('region', { name: 'Listen to pairs' })).getByText('←')).toBeTruthy();
   expect(within(sheet).getByText('Play the selected take, or pause')).toBeTruthy();
   await user.click(within(sheet).getByRole('checkbox'));
   await user.click(within(sheet).getByRole('button', { name: 'Close' }));
