@@ -133,6 +133,7 @@ async function readThrough(file: LazyFile, { rowsPerGroup, soundBytes }: Layout)
 }
 
 describe('A shard of half a gigabyte', () => {
+  // Bounds of twice what is needed: memory is given back a little after it is collected.
   it.each([
     {
       name: 'row groups of 100 rows with pages of a megabyte',
