@@ -26,13 +26,15 @@ const openModels = (page: Page) =>
 /** The row of an installed model, or of a download. */
 const row = (page: Page, name: string) => page.getByRole('listitem').filter({ hasText: name }).first();
 
-function chooseFiles(page: Page, files: ReadonlyMap<string, Buffer>): Promise<void> {
+async function chooseFiles(page: Page, files: ReadonlyMap<string, Buffer>): Promise<void> {
+  // While a model loads nobody can choose.
+  await expect(page.getByRole('button', { name: 'Choose files…' })).toBeEnabled();
   const payloads = [...files].map(([name, buffer]) => ({
     name,
     buffer,
     mimeType: 'application/octet-stream',
   }));
-  return page.getByLabel('Model files').setInputFiles(payloads);
+  await page.getByLabel('Model files').setInputFiles(payloads);
 }
 
 /** A sound is made with the model in use, as a person does it, and is one. */

@@ -24,8 +24,8 @@ import { WholeUNet } from './whole-unet';
 const fixture = await loadFixture(new URL('./fixtures/whole.safetensors', import.meta.url));
 /** As lora.test.ts has them, for its reasons: β / 2 = 1000 times float32's last bit of an error. */
 const LOSS_TOLERANCE = { wasm: 1e-4, webgpu: 2e-4 };
-/** Of the weights after three steps, of their RMS. */
-const STEPS_TOLERANCE = 1e-4;
+/** Of the weights after three steps, of their RMS; as lora.test.ts has it: shaders add in another order. 1.03e-4 was measured. */
+const STEPS_TOLERANCE = { wasm: 1e-4, webgpu: 2e-4 };
 
 async function withUNet(
   body: (unet: UNet2DConditionModel) => Promise<void>,
@@ -125,7 +125,7 @@ forEachBackend('Training every weight of the UNet', (backend) => {
         const parameter = required(unet.parameters().get(name), name);
         const data = await inTorchOrder(tensor, parameter);
         await expectClose({ shape: parameter.torchShape, data }, fixture.values(`after.${name}`), {
-          relativeToRms: STEPS_TOLERANCE,
+          relativeToRms: STEPS_TOLERANCE[backend],
           label: name,
         });
       }

@@ -164,7 +164,11 @@ export class ModelLibrary {
     });
     return {
       folder,
-      summary: await summarizeModel(folder, BUNDLED_MODEL_ID, 'bundled', name ?? 'Default model'),
+      // The list of files names it, not its card.
+      summary: {
+        ...(await summarizeModel(folder, BUNDLED_MODEL_ID, 'bundled', 'Default model')),
+        ...(name !== null && { name }),
+      },
     };
   }
 }
