@@ -54,6 +54,8 @@ export async function startServer(name) {
     optimizeDeps: {
       include: [
         '@tensorflow/tfjs-core',
+        '@tensorflow/tfjs-core/dist/register_all_gradients',
+        '@tensorflow/tfjs-core/dist/tape',
         '@tensorflow/tfjs-backend-webgpu',
         '@tensorflow/tfjs-backend-webgpu/dist/buffer_manager',
         '@tensorflow/tfjs-backend-wasm',
