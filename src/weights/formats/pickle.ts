@@ -29,9 +29,20 @@ export class PickleTuple {
 export class PickleList {
   readonly items: PickleValue[] = [];
 }
+const NO_ITEMS: ReadonlyMap<string | number, PickleValue> = new Map();
 /** A dict or an OrderedDict, whose keys torch makes strings or numbers. */
 export class PickleDict {
-  readonly items = new Map<string | number, PickleValue>();
+  /** Made at the first item: an empty Map takes two hundred bytes, which one byte of a pickle would ask for. */
+  #items: Map<string | number, PickleValue> | null = null;
+
+  get items(): ReadonlyMap<string | number, PickleValue> {
+    return this.#items ?? NO_ITEMS;
+  }
+
+  set(key: string | number, value: PickleValue): void {
+    this.#items ??= new Map();
+    this.#items.set(key, value);
+  }
 }
 /** Something that is let pass and never looked at (a numpy scalar beside the weights). */
 export class PickleOpaque {}
@@ -218,7 +229,7 @@ class PickleReader {
         throw this.#error('the pickle has a dict key that is neither text nor a number');
       }
       if (target.items.has(key)) throw this.#error(`the pickle sets ${quoted(String(key))} twice`);
-      target.items.set(key, items[i + 1]!);
+      target.set(key, items[i + 1]!);
     }
   }
 
