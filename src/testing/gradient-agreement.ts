@@ -25,3 +25,21 @@ export function expectSameDirection(
   const ratio = Math.sqrt(actualSquares / expectedSquares);
   expect(Math.abs(ratio - 1), `norm of ${label}`).toBeLessThan(NORM_TOLERANCE);
 }
+
+/** Of weights after three steps of AdamW: the norm of the difference, by that of what is expected. */
+const STEPS_TOLERANCE = 1e-4;
+
+export function expectSameAfterSteps(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  label: string,
+): void {
+  expect(actual.length, label).toBe(expected.length);
+  let apart = 0;
+  let squares = 0;
+  for (let i = 0; i < expected.length; i += 1) {
+    apart += (actual[i]! - expected[i]!) ** 2;
+    squares += expected[i]! ** 2;
+  }
+  expect(Math.sqrt(apart / squares), `${label} after the steps`).toBeLessThanOrEqual(STEPS_TOLERANCE);
+}

@@ -1,7 +1,7 @@
 export { expectNoLeak, forEachBackend, startBackend, type TestBackend } from './backends';
 export { expectClose, type Reference, relativeError } from './expect-close';
 export { type Fixture, type FixtureTensor, loadFixture, readBlob } from './fixture';
-export { expectSameDirection } from './gradient-agreement';
+export { expectSameAfterSteps, expectSameDirection } from './gradient-agreement';
 export { gpuVariants, testKernel } from './kernel-parity';
 export { randomStateDict } from './random-state-dict';
 export { tangoAsDiffusers } from './tango-diffusers';
