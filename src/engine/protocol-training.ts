@@ -147,6 +147,20 @@ export interface TrainRun {
   readonly failure: string | null;
 }
 
+/** The fields of a run that has no steps here: an imported adapter's, and one that a newer studio wrote. */
+export const WITHOUT_STEPS = {
+  notes: '',
+  elsewhere: false,
+  step: 0,
+  stepCount: 0,
+  stepsPerEpoch: 0,
+  pairCount: 0,
+  heldOutCount: 0,
+  durationSeconds: 0,
+  settings: null,
+  dataset: null,
+} as const;
+
 /** One pair at one noise level; DPO's figures are null in a supervised step. */
 export interface PairErrors {
   /** Place in the run's data. */

@@ -13,11 +13,10 @@ import {
   loadFixture,
   randomStateDict,
 } from '../testing';
+import { takeThreeSteps } from '../testing/optimizer-steps';
 import { diffusionDpoLoss, rewardMargins } from './diffusion-dpo-loss';
 import { ForwardProcess } from './forward-process';
-import { AdamW } from './optimizer/adamw';
-import { clipFactor, GradientSum, globalNorm } from './optimizer/gradients';
-import { linearSchedule } from './optimizer/linear-schedule';
+
 import { tapeGradients } from './tape-gradients';
 import { withPart } from './trained-part';
 import { WholeUNet } from './whole-unet';
@@ -110,21 +109,11 @@ forEachBackend('Training every weight of the UNet', (backend) => {
     await withUNet(async (unet) => {
       const base = tf.tidy(() => predict(unet, 'winner').prediction);
       const part = WholeUNet.copyOf(unet);
-      const optimizer = new AdamW();
-      for (let step = 0; step < 3; step += 1) {
-        const { value, grads } = gradientsOf(unet, part);
-        const [loss] = await value.data();
-        expect(Math.abs(loss! - fixture.values('losses').data[step]!)).toBeLessThan(LOSS_TOLERANCE[backend]);
-        const sum = new GradientSum();
-        sum.add(grads, 1);
-        const norm = globalNorm(sum.gradients);
-        const [length] = await norm.data();
-        expect(Math.abs(length! / fixture.values('norms').data[step]! - 1)).toBeLessThan(1e-3);
-        sum.scale(clipFactor(length!, 0.5));
-        optimizer.step(part.weights, sum.gradients, 1e-4 * linearSchedule(step, 0, 6));
-        sum.dispose();
-        tf.dispose([value, norm]);
-      }
+      await takeThreeSteps(part.weights, () => gradientsOf(unet, part), fixture, {
+        learningRate: 1e-4,
+        warmUpSteps: 0,
+        lossTolerance: LOSS_TOLERANCE[backend],
+      });
       for (const { name, tensor } of part.weights) {
         const parameter = required(unet.parameters().get(name), name);
         const data = await inTorchOrder(tensor, parameter);
@@ -137,7 +126,6 @@ forEachBackend('Training every weight of the UNet', (backend) => {
       const after = tf.tidy(() => predict(unet, 'winner').prediction);
       expect(await after.data()).toEqual(await base.data());
       tf.dispose([base, after]);
-      optimizer.dispose();
       part.dispose();
     });
   });

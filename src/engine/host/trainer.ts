@@ -14,21 +14,22 @@ import type { TrainingRecipe } from '../../training/training-recipe';
 import { WholeUNet } from '../../training/whole-unet';
 import { lineageOf, parseLineage } from '../lineage';
 import type { AdapterUse, JobOptions, ModelFile, ResolvedGenerateRequest, Sound } from '../protocol';
-import type {
-  AdapterLineage,
-  ExaminedPair,
-  ExamineProgress,
-  MetricsFormat,
-  TrainApi,
-  TrainEstimate,
-  TrainHistory,
-  TrainingClip,
-  TrainMetrics,
-  TrainProgress,
-  TrainRequest,
-  TrainRun,
-  TrainSample,
-  TrainSettings,
+import {
+  type AdapterLineage,
+  type ExaminedPair,
+  type ExamineProgress,
+  type MetricsFormat,
+  type TrainApi,
+  type TrainEstimate,
+  type TrainHistory,
+  type TrainingClip,
+  type TrainMetrics,
+  type TrainProgress,
+  type TrainRequest,
+  type TrainRun,
+  type TrainSample,
+  type TrainSettings,
+  WITHOUT_STEPS,
 } from '../protocol-training';
 import { remarksOn } from '../training-clips';
 import { lineageRecord, pairsHash } from './lineage';
@@ -316,21 +317,12 @@ export class Trainer implements TrainApi {
       return { contents, parameterCount };
     });
     const run: TrainRun = {
+      ...WITHOUT_STEPS,
       id: crypto.randomUUID(),
       name: parsed.name,
-      notes: '',
       modelId,
       state: 'imported',
-      elsewhere: false,
-      step: 0,
-      stepCount: 0,
-      stepsPerEpoch: 0,
-      pairCount: 0,
-      heldOutCount: 0,
-      durationSeconds: 0,
       parameterCount,
-      settings: null,
-      dataset: null,
       ...(origin && { origin }),
       createdAt: new Date().toISOString(),
       failure: null,

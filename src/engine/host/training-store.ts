@@ -2,7 +2,7 @@ import { ModelNotFoundError, StorageError } from '../../common/errors';
 import type { AdapterContents } from '../../training/lora/adapter-formats';
 import type { TrainerState } from '../../training/preference-trainer';
 import type { TrainingData } from '../../training/training-data';
-import type { TrainHistory, TrainRun, TrainSample } from '../protocol-training';
+import { type TrainHistory, type TrainRun, type TrainSample, WITHOUT_STEPS } from '../protocol-training';
 import type { KeyValueStore } from './key-value-store';
 
 /**
@@ -146,21 +146,12 @@ function newerText(version: number, what: string): string {
 function readable({ schemaVersion, run }: RunRecord): TrainRun {
   if (schemaVersion === SCHEMA_VERSION) return run;
   return {
+    ...WITHOUT_STEPS,
     id: run.id,
     name: String(run.name),
-    notes: '',
     modelId: String(run.modelId),
     state: 'newer',
-    elsewhere: false,
-    step: 0,
-    stepCount: 0,
-    stepsPerEpoch: 0,
-    pairCount: 0,
-    heldOutCount: 0,
-    durationSeconds: 0,
     parameterCount: 0,
-    settings: null,
-    dataset: null,
     createdAt: String(run.createdAt),
     failure: newerText(schemaVersion, `The run "${run.name}"`),
   };

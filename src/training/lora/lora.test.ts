@@ -14,11 +14,10 @@ import {
   randomStateDict,
   readBlob,
 } from '../../testing';
+import { takeThreeSteps } from '../../testing/optimizer-steps';
 import { diffusionDpoLoss, rewardMargins } from '../diffusion-dpo-loss';
 import { ForwardProcess } from '../forward-process';
-import { AdamW } from '../optimizer/adamw';
-import { clipFactor, GradientSum, globalNorm } from '../optimizer/gradients';
-import { linearSchedule } from '../optimizer/linear-schedule';
+
 import { type AdapterContents, type AdapterFile, readAdapterFiles, resolveAdapter } from './adapter-formats';
 import { LoraAdapter } from './lora-adapter';
 import type { LoraConfig } from './lora-config';
@@ -176,22 +175,11 @@ forEachBackend('LoRA', (backend) => {
       configOf(fixture),
       tensorsOf(fixture, 'weights'),
     );
-    const optimizer = new AdamW();
-    for (let step = 0; step < 3; step += 1) {
-      const { value, grads } = gradientsOf(fixture, unet, adapter);
-      expect(Math.abs((await value.data())[0]! - fixture.values('losses').data[step]!)).toBeLessThan(
-        LOSS_TOLERANCE[backend],
-      );
-      const sum = new GradientSum();
-      sum.add(grads, 1);
-      const norm = globalNorm(sum.gradients);
-      const [length] = await norm.data();
-      expect(Math.abs(length! / fixture.values('norms').data[step]! - 1)).toBeLessThan(1e-3);
-      sum.scale(clipFactor(length!, 0.5));
-      optimizer.step(adapter.weights, sum.gradients, 1e-3 * linearSchedule(step, 2, 6));
-      sum.dispose();
-      tf.dispose([value, norm]);
-    }
+    await takeThreeSteps(adapter.weights, () => gradientsOf(fixture, unet, adapter), fixture, {
+      learningRate: 1e-3,
+      warmUpSteps: 2,
+      lossTolerance: LOSS_TOLERANCE[backend],
+    });
     const ours = await adapter.tensors();
     const changed: number[] = [];
     for (const [name, { shape, data }] of tensorsOf(fixture, 'after')) {
@@ -205,7 +193,6 @@ forEachBackend('LoRA', (backend) => {
       changed.push(Math.max(...data.map((value, i) => Math.abs(value - before[i]!))));
     }
     expect(Math.min(...changed)).toBeGreaterThan(1e-4);
-    optimizer.dispose();
     adapter.dispose();
     root.dispose();
   });

@@ -6,6 +6,7 @@ import { NonFiniteError } from '../../../common/errors';
 import type { TrainingPair } from '../../../engine/protocol-training';
 import { installBlankCanvas } from '../../../testing/canvas';
 import { createFakeEngineClient } from '../../../testing/fake-engine-client';
+import { installStillLayout } from '../../../testing/layout';
 import { memoryStorage } from '../../../testing/memory-storage';
 import { App } from '../../app/app';
 import { createStudio } from '../../stores/studio';
@@ -22,14 +23,7 @@ vi.mock('uplot', () => ({
 }));
 beforeAll(() => {
   installBlankCanvas();
-  vi.stubGlobal(
-    'ResizeObserver',
-    class {
-      observe() {}
-      unobserve() {}
-      disconnect() {}
-    },
-  );
+  installStillLayout();
 });
 afterEach(cleanup);
 

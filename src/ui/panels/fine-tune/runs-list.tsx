@@ -1,8 +1,8 @@
 import { useRef, useState } from 'react';
 import type { TrainRun } from '../../../engine/protocol-training';
 import { Button, IconButton } from '../../components/button';
-import { Dialog } from '../../components/dialog';
 import { Icon } from '../../components/icons';
+import { RemoveQuestion } from '../../components/remove-question';
 import { useFineTune, useStudio } from '../../stores/studio-context';
 import { configDiff } from './config-diff';
 import styles from './runs-list.module.css';
@@ -51,21 +51,14 @@ export function RunsList() {
       </ul>
       <ConfigDiff />
       {removing && (
-        <Dialog title={`Delete ${removing.name}?`} alert onClose={() => setRemoving(null)}>
-          <p>Its adapter, its curves and its samples are deleted from this browser. Exported files stay.</p>
-          <div className={styles.decision}>
-            <Button onClick={() => setRemoving(null)}>Keep it</Button>
-            <Button
-              variant="danger"
-              onClick={() => {
-                void fineTune.getState().remove(removing.id);
-                setRemoving(null);
-              }}
-            >
-              Delete
-            </Button>
-          </div>
-        </Dialog>
+        <RemoveQuestion
+          name={removing.name}
+          verb="Delete"
+          onRemove={() => void fineTune.getState().remove(removing.id)}
+          onClose={() => setRemoving(null)}
+        >
+          Its adapter, its curves and its samples are deleted from this browser. Exported files stay.
+        </RemoveQuestion>
       )}
     </section>
   );

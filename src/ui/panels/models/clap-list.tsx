@@ -1,9 +1,9 @@
 import { useState } from 'react';
 import type { ClapModelSummary } from '../../../engine/protocol-clap';
 import { bytesText } from '../../app/model-text';
-import { Button, IconButton } from '../../components/button';
-import { Dialog } from '../../components/dialog';
+import { IconButton } from '../../components/button';
 import { Icon } from '../../components/icons';
+import { RemoveQuestion } from '../../components/remove-question';
 import { useClap } from '../../stores/studio-context';
 import styles from './models-panel.module.css';
 
@@ -48,21 +48,13 @@ export function ClapList() {
         ))}
       </ul>
       {removing && (
-        <Dialog title={`Remove ${removing.name}?`} alert onClose={() => setRemoving(null)}>
-          <p>Its files are deleted from this browser. Scores that were kept stay.</p>
-          <div className={styles.decision}>
-            <Button onClick={() => setRemoving(null)}>Keep it</Button>
-            <Button
-              variant="danger"
-              onClick={() => {
-                void remove(removing.id);
-                setRemoving(null);
-              }}
-            >
-              Remove
-            </Button>
-          </div>
-        </Dialog>
+        <RemoveQuestion
+          name={removing.name}
+          onRemove={() => void remove(removing.id)}
+          onClose={() => setRemoving(null)}
+        >
+          Its files are deleted from this browser. Scores that were kept stay.
+        </RemoveQuestion>
       )}
     </section>
   );

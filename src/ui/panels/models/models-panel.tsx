@@ -2,10 +2,10 @@ import { type ChangeEvent, type DragEvent, useEffect, useRef, useState } from 'r
 import type { ModelSummary } from '../../../engine/protocol';
 import { loadFraction, loadText, modelFacts } from '../../app/model-text';
 import { Button, IconButton } from '../../components/button';
-import { Dialog } from '../../components/dialog';
 import { Icon } from '../../components/icons';
 import { Notice } from '../../components/notice';
 import { ProgressBar } from '../../components/progress-bar';
+import { RemoveQuestion } from '../../components/remove-question';
 import { helpFor } from '../../stores/failure';
 import { useClap, useEngine, useGenerations, useHub, useModels } from '../../stores/studio-context';
 import { AdapterField } from '../generate/adapter-field';
@@ -66,21 +66,13 @@ export function ModelsPanel() {
         <ImportArea />
       </section>
       {removing && (
-        <Dialog title={`Remove ${removing.name}?`} alert onClose={() => setRemoving(null)}>
-          <p>Its files are deleted from this browser. To use it again you have to import it again.</p>
-          <div className={styles.decision}>
-            <Button onClick={() => setRemoving(null)}>Keep it</Button>
-            <Button
-              variant="danger"
-              onClick={() => {
-                void remove(removing.id);
-                setRemoving(null);
-              }}
-            >
-              Remove
-            </Button>
-          </div>
-        </Dialog>
+        <RemoveQuestion
+          name={removing.name}
+          onRemove={() => void remove(removing.id)}
+          onClose={() => setRemoving(null)}
+        >
+          Its files are deleted from this browser. To use it again you have to import it again.
+        </RemoveQuestion>
       )}
     </section>
   );

@@ -5,6 +5,7 @@ import { afterEach, beforeAll, expect, test, vi } from 'vitest';
 import type { CreateDatasetRequest } from '../../../engine/protocol-preferences';
 import { installBlankCanvas } from '../../../testing/canvas';
 import { createFakeEngineClient } from '../../../testing/fake-engine-client';
+import { installStillLayout } from '../../../testing/layout';
 import { memoryStorage } from '../../../testing/memory-storage';
 import { App } from '../../app/app';
 import { createStudio } from '../../stores/studio';
@@ -12,14 +13,7 @@ import { createStudio } from '../../stores/studio';
 configure({ asyncUtilTimeout: 20_000, defaultHidden: true });
 beforeAll(() => {
   installBlankCanvas();
-  vi.stubGlobal(
-    'ResizeObserver',
-    class {
-      observe() {}
-      unobserve() {}
-      disconnect() {}
-    },
-  );
+  installStillLayout();
   // Without a layout a virtual list would show nothing.
   for (const side of ['clientHeight', 'clientWidth'])
     Object.defineProperty(HTMLElement.prototype, side, { get: () => 600 });

@@ -2,22 +2,16 @@
 import { cleanup, render, screen } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { useState } from 'react';
-import { afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { afterEach, beforeAll, expect, test } from 'vitest';
 import { viewDataset } from '../../../preferences/selection/choose-pairs';
+import { installStillLayout } from '../../../testing/layout';
 import { syntheticDataset } from '../../../testing/synthetic-dataset';
 import { conceptCounts, facetReader } from './pair-filter';
 import { FIRST_LOOK, PairTable } from './pair-table';
 import { pairRows } from './queue';
 
 beforeAll(() => {
-  vi.stubGlobal(
-    'ResizeObserver',
-    class {
-      observe() {}
-      unobserve() {}
-      disconnect() {}
-    },
-  );
+  installStillLayout();
   // Without a layout a virtual list would show nothing.
   for (const side of ['offsetHeight', 'offsetWidth', 'clientHeight', 'clientWidth'])
     Object.defineProperty(HTMLElement.prototype, side, { configurable: true, get: () => 400 });
