@@ -29,6 +29,8 @@ export interface HubPlanFile {
 export interface HubPlan extends HubOrigin {
   /** Id of the download, for `remove`. */
   readonly id: string;
+  /** What is in it: a model that makes sounds, or a CLAP that scores them. */
+  readonly kind: 'text-to-audio' | 'clap';
   readonly license: string | null;
   readonly files: readonly HubPlanFile[];
   readonly totalBytes: number;

@@ -5,7 +5,7 @@
  */
 
 import type { Benchmark } from './protocol-benchmark';
-import type { ClapApi } from './protocol-clap';
+import type { ClapApi, ClapModelSummary } from './protocol-clap';
 import type { HubOrigin, HubPlan, HubSource, ModelCheck, StorageReport } from './protocol-hub';
 import type { JobOptions, ModelFile } from './protocol-jobs';
 import type { PreferencesApi } from './protocol-preferences';
@@ -201,11 +201,11 @@ export interface ModelsApi {
   /** What a repository's model costs, before its first byte. @throws InvalidInputError, NetworkError */
   inspect(source: HubSource): Promise<HubPlan>;
   /**
-   * Fetches a model of a hub and keeps it. Stopped by the signal, a closed tab or an error it goes on at the same byte
+   * Fetches a model or a CLAP of a hub and keeps it. Stopped by the signal, a closed tab or an error it goes on at the same byte
    * when it is called again.
    * @throws InvalidInputError, NetworkError, StorageError, and all that `importFiles` throws
    */
-  download(source: HubSource, options?: JobOptions<LoadProgress>): Promise<ModelSummary>;
+  download(source: HubSource, options?: JobOptions<LoadProgress>): Promise<ModelSummary | ClapModelSummary>;
   /** Downloads that were begun and are no models yet. */
   downloads(): Promise<readonly HubPlan[]>;
   storage(): Promise<StorageReport>;

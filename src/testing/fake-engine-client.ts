@@ -269,6 +269,7 @@ export function createFakeEngineClient(options: FakeEngineOptions = {}): FakeEng
 export function fakePlan(repo: string): HubPlan {
   return {
     id: `download:huggingface.co/${repo}@0123456`,
+    kind: 'text-to-audio',
     hubUrl: 'https://huggingface.co',
     repo,
     commit: '0123456789abcdef0123456789abcdef01234567',

@@ -26,6 +26,7 @@ export interface HubRequest {
 
 export interface FakeRepository {
   readonly license?: string;
+  readonly tags?: readonly string[];
   /** A repository that wants this token. */
   readonly token?: string;
   readonly files: ReadonlyMap<string, Uint8Array>;
@@ -94,7 +95,8 @@ export async function startFakeHub(repositories: ReadonlyMap<string, FakeReposit
     }
     if (what === 'revision') {
       const cardData = found.license ? { license: found.license } : {};
-      return sendJson(response, { _id: '1', id: repo, sha: COMMIT, private: false, cardData, tags: [] });
+      const { tags = [] } = found;
+      return sendJson(response, { _id: '1', id: repo, sha: COMMIT, private: false, cardData, tags });
     }
     if (what === 'tree') return sendJson(response, [...found.files].map(treeEntry));
     const path = decodeURIComponent(rest.slice(COMMIT.length + 1));

@@ -3,6 +3,7 @@ import { openClap, openLaionReleased } from '../../models/clap';
 import { folderFromFiles, type ModelFolder, narrowStateDict, writeSafetensors } from '../../weights';
 import type { JobOptions, LoadProgress, ModelFile } from '../protocol';
 import type { ClapModelSummary } from '../protocol-clap';
+import type { HubPlan } from '../protocol-hub';
 import { BUNDLED_CLAP_IDS } from '../protocol-limits';
 import { fetchBundledModel } from './bundled-model';
 import { fingerprint } from './fingerprint';
@@ -62,21 +63,26 @@ export class ClapLibrary {
   /**
    * Takes a transformers folder or LAION's .pt; names and shapes are checked before anything is kept, values while
    * they are.
+   * @param plan of the download that the files are of; null: a person gave them
    * @throws InvalidInputError, whatever reading the files throws, StorageError: nothing is kept then
    */
   async importFiles(
     files: readonly ModelFile[],
     options: JobOptions<LoadProgress>,
+    plan: HubPlan | null = null,
   ): Promise<ClapModelSummary> {
     const given = folderFromFiles(checkedFiles(files));
     const folder = (await openLaionReleased(given)) ?? given;
-    const described = await summarizeClap(folder, 'unnamed', 'imported', nameOf(files));
+    const read = await summarizeClap(folder, 'unnamed', 'imported', nameOf(files));
+    const described = plan ? { ...read, name: plan.repo, license: plan.license ?? read.license } : read;
     const identity = given
       .list()
       .filter((path) => /\.(pt|ckpt|pth|bin|safetensors)$|config\.json$/.test(path));
-    const read = await Promise.all(identity.map(async (path) => ({ path, blob: await given.blob(path) })));
+    const identified = await Promise.all(
+      identity.map(async (path) => ({ path, blob: await given.blob(path) })),
+    );
     options.signal?.throwIfAborted();
-    const id = `${slugOf(described.name)}-${(await fingerprint(read)).slice(0, 8)}`;
+    const id = `${slugOf(described.name)}-${(await fingerprint(identified)).slice(0, 8)}`;
     const kept = await this.store.open(id);
     return kept?.summary ?? this.store.save({ ...described, id }, await filesToKeep(folder), options);
   }

@@ -1,7 +1,7 @@
 import { InvalidInputError, ModelNotFoundError } from '../../common/errors';
 import { TorchGenerator } from '../../common/random';
 import { ClapEncoder } from '../../models/clap';
-import type { JobOptions } from '../protocol';
+import type { HubPlan, JobOptions, LoadProgress, ModelFile } from '../protocol';
 import type {
   ClapApi,
   ClapClip,
@@ -37,8 +37,13 @@ export class ClapScorer implements ClapApi {
 
   models: ClapApi['models'] = () => this.library.list();
 
-  importFiles: ClapApi['importFiles'] = (files, options = {}) =>
-    this.turn(options.signal, (signal) => this.library.importFiles(files, { ...options, signal }));
+  /** @param plan of the download that the files are of; null: a person gave them */
+  importFiles = (
+    files: readonly ModelFile[],
+    options: JobOptions<LoadProgress> = {},
+    plan: HubPlan | null = null,
+  ): Promise<ClapModelSummary> =>
+    this.turn(options.signal, (signal) => this.library.importFiles(files, { ...options, signal }, plan));
 
   remove: ClapApi['remove'] = (id) =>
     this.turn(undefined, async () => {

@@ -138,6 +138,7 @@ export class EngineHost implements StudioEngine {
           if (id !== undefined && this.#loaded?.summary.id === id) this.#unload();
         },
         runs: () => this.#trainer.runs(),
+        importClap: (files, jobOptions, plan) => this.#clap.importFiles(files, jobOptions, plan),
         modelId: () => this.#modelId,
         forget: (id) => {
           if (this.#modelId === id) this.#modelId = BUNDLED_MODEL_ID;

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { InvalidInputError, JobCancelledError, NetworkError, StorageError } from '../../common/errors';
@@ -13,6 +14,7 @@ import { ModelStore } from './model-store';
 const REPO = 'declare-lab/tango2';
 const TOKEN = 'hf_secret';
 const CHUNK_BYTES = 40_000;
+const CLAP_FILES = ['config.json', 'preprocessor_config.json', 'tokenizer.json', 'model.safetensors'];
 const WEIGHTS = 'pytorch_model_vae.bin';
 
 const released = await tangoReleased();
@@ -24,12 +26,21 @@ const tokenizer = new Map(
 const own = new Map([...contents].filter(([path]) => !tokenizer.has(path)));
 own.set('samples/dog.wav', new Uint8Array(500));
 
+/** A repository of transformers, with what the studio has no use for. */
+const clap = new Map<string, Uint8Array>([
+  ['vocab.json', new Uint8Array(700)],
+  ['pytorch_model.bin', new Uint8Array(900)],
+]);
+for (const path of CLAP_FILES)
+  clap.set(path, await readFile(new URL(`../../../public/models/default-clap-1/${path}`, import.meta.url)));
+
 const hub = await startFakeHub(
   new Map([
     [REPO, { license: 'cc-by-nc-sa-4.0', files: own }],
     ['google/flan-t5-large', { license: 'apache-2.0', files: tokenizer }],
     ['someone/private', { token: TOKEN, files: contents }],
     ['someone/other', { files: new Map([['README.md', new Uint8Array(3)]]) }],
+    ['laion/clap', { license: 'apache-2.0', tags: ['transformers', 'clap'], files: clap }],
   ]),
 );
 afterAll(() => hub.close());
@@ -111,6 +122,44 @@ describe('before the first byte', () => {
     expect(pauses).toContain(0);
     hub.apiFault = () => 'web-page';
     await expect(open().inspect(source)).rejects.toThrow(/did not answer.*sign-in page/);
+  });
+});
+
+describe('a CLAP', () => {
+  const ofClap = { ...source, repo: 'laion/clap' };
+
+  it('is told from a model that makes sounds; one set of its weights and its documents are its files', async () => {
+    const plan = await open().inspect(ofClap);
+    expect(plan).toMatchObject({ kind: 'clap', license: 'apache-2.0' });
+    expect(plan.files.map(({ path }) => path).toSorted()).toEqual(CLAP_FILES.toSorted());
+    expect((await open().inspect(source)).kind).toBe('text-to-audio');
+  });
+
+  it('comes, scores under its repository’s name, and lets the download go', async () => {
+    const values = new MemoryStore();
+    const claps = new MemoryStore();
+    const options = { backend: 'wasm', modelsUrl: 'http://127.0.0.1:9/models/', modelId: null } as const;
+    const host = await EngineHost.open(
+      options,
+      () => {},
+      new ModelStore(values),
+      undefined,
+      undefined,
+      new ModelStore(claps),
+    );
+    try {
+      const model = await host.models.download(ofClap);
+      expect(model).toMatchObject({ name: 'laion/clap', license: 'apache-2.0', source: 'imported' });
+      expect(await host.clap.models()).toEqual([model]);
+      expect(await values.keys()).toEqual([]);
+      const audio = Float32Array.from({ length: 16_000 }, (_, i) => Math.sin(i * i * 1e-6) / 2);
+      const items = [{ prompt: 'a dog barks', audio, sampleRateHz: 16_000 }];
+      const [[score] = []] = await host.clap.score({ items, modelIds: [model.id] });
+      expect(score).toMatchObject({ modelId: model.id, modelName: 'laion/clap' });
+      expect(Math.abs(score!.score)).toBeLessThanOrEqual(1);
+    } finally {
+      host.dispose();
+    }
   });
 });
 

@@ -115,13 +115,9 @@ export class HubDownloads {
       throw new InvalidInputError('A download needs { repo: "owner/name" }, and none came.');
     }
     const access = this.#accessTo(source.hubUrl, source.token);
-    const {
-      repo,
-      commit,
-      license,
-      files: listed,
-    } = await openHubRepository(access, source.repo.trim(), source.revision || 'main', signal);
-    const chosen = chooseFiles(repo, listed);
+    const found = await openHubRepository(access, source.repo.trim(), source.revision || 'main', signal);
+    const { repo, commit, license } = found;
+    const chosen = chooseFiles(found);
     const files: DownloadFile[] = chosen.files.map((file) => ({ ...file, repo, commit }));
     const notes: string[] = [];
     if (chosen.elsewhere) {
@@ -137,6 +133,7 @@ export class HubDownloads {
     if (narrowed) notes.push('float32 weights become float16 while the model is kept: half the size.');
     const plan: Omit<HubPlan, 'loadedBytes'> = {
       id: `download:${new URL(access.hubUrl).host}/${repo}@${commit}`,
+      kind: chosen.kind,
       hubUrl: access.hubUrl,
       repo,
       commit,

@@ -1,5 +1,6 @@
 import { InvalidInputError } from '../../common/errors';
-import type { HubFile } from '../../weights/hub';
+import type { HubFile, HubRepository } from '../../weights/hub';
+import type { HubPlan } from '../protocol-hub';
 
 /** Tango's published repositories leave the tokenizer to transformers, which takes it from here. */
 export const TANGO_TOKENIZER_REPO = 'google/flan-t5-large';
@@ -8,12 +9,20 @@ const TANGO_TOKENIZER_FILES = ['tokenizer.json', 'tokenizer_config.json'];
 const TANGO_WEIGHTS = ['pytorch_model_main.bin', 'pytorch_model_vae.bin'];
 const COMPONENTS = ['text_encoder', 'unet', 'vae', 'vocoder'];
 const DOCUMENTS = ['README.md', 'model_index.json'];
+const CLAP_DOCUMENTS = [
+  'README.md',
+  'config.json',
+  'preprocessor_config.json',
+  'tokenizer.json',
+  'tokenizer_config.json',
+];
 /** In the order in which a folder's weights are looked for. */
 const VARIANTS = ['', '.fp16'];
 const STEMS = ['diffusion_pytorch_model', 'model', 'pytorch_model'];
 const FORMATS = ['safetensors', 'bin'];
 
 export interface ChosenFiles {
+  readonly kind: HubPlan['kind'];
   readonly files: readonly HubFile[];
   /** Files that another repository has to give. */
   readonly elsewhere: { readonly repo: string; readonly paths: readonly string[] } | null;
@@ -23,7 +32,11 @@ export interface ChosenFiles {
  * The files of a repository that a model is read from: not its other formats, optimizer states, samples.
  * @throws InvalidInputError when the repository holds no layout that the studio knows
  */
-export function chooseFiles(repo: string, listed: readonly HubFile[]): ChosenFiles {
+export function chooseFiles({
+  repo,
+  tags,
+  files: listed,
+}: Pick<HubRepository, 'repo' | 'tags' | 'files'>): ChosenFiles {
   const paths = new Set(listed.map(({ path }) => path));
   const named = (wanted: (path: string) => boolean): readonly HubFile[] =>
     listed.filter(({ path }) => wanted(path));
@@ -33,6 +46,7 @@ export function chooseFiles(repo: string, listed: readonly HubFile[]): ChosenFil
     );
     const tokenizer = paths.has('tokenizer.json');
     return {
+      kind: 'text-to-audio',
       files,
       elsewhere: tokenizer ? null : { repo: TANGO_TOKENIZER_REPO, paths: TANGO_TOKENIZER_FILES },
     };
@@ -46,28 +60,34 @@ export function chooseFiles(repo: string, listed: readonly HubFile[]): ChosenFil
         /^(tokenizer|scheduler)\/[^/]+\.(json|txt|model)$/.test(path) ||
         COMPONENTS.some((component) => path === `${component}/config.json`),
     );
-    return { files, elsewhere: null };
+    return { kind: 'text-to-audio', files, elsewhere: null };
+  }
+  if (tags.includes('clap') && paths.has('config.json')) {
+    const weights = weightsOf('', paths);
+    const files = named((path) => weights.includes(path) || CLAP_DOCUMENTS.includes(path));
+    return { kind: 'clap', files, elsewhere: null };
   }
   throw new InvalidInputError(
-    `${repo} holds no model that the studio reads: a diffusers folder (model_index.json) or Tango's files (${TANGO_WEIGHTS.join(', ')}). It has ${[...paths].slice(0, 8).join(', ') || 'no files'}.`,
+    `${repo} holds no model that the studio reads: a diffusers folder (model_index.json), Tango's files (${TANGO_WEIGHTS.join(', ')}) or a CLAP of transformers. It has ${[...paths].slice(0, 8).join(', ') || 'no files'}.`,
   );
 }
 
-/** One set of a component's weights, the first that `openComponentStateDict` would find. */
+/** One set of a component's weights, the first that `openComponentStateDict` would find; '' is the folder itself. */
 function weightsOf(component: string, paths: ReadonlySet<string>): readonly string[] {
+  const folder = component === '' ? '' : `${component}/`;
   for (const variant of VARIANTS) {
     for (const stem of STEMS) {
       for (const format of FORMATS) {
-        const single = `${component}/${stem}${variant}.${format}`;
+        const single = `${folder}${stem}${variant}.${format}`;
         if (paths.has(single)) return [single];
         const index = [
-          `${component}/${stem}.${format}.index${variant}.json`,
-          `${component}/${stem}${variant}.${format}.index.json`,
+          `${folder}${stem}.${format}.index${variant}.json`,
+          `${folder}${stem}${variant}.${format}.index.json`,
         ].find((path) => paths.has(path));
         if (index === undefined) continue;
         const shards = [...paths].filter(
           (path) =>
-            path.startsWith(`${component}/${stem}`) &&
+            path.startsWith(`${folder}${stem}`) &&
             path.endsWith(`.${format}`) &&
             path.includes('-of-') &&
             path.includes('.fp16') === (variant !== ''),

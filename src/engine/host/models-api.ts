@@ -1,6 +1,7 @@
 import { InvalidInputError, ModelNotFoundError } from '../../common/errors';
 import type { ModelFolder } from '../../weights';
 import type { HubPlan, JobOptions, LoadProgress, ModelFile, ModelSummary, ModelsApi } from '../protocol';
+import type { ClapModelSummary } from '../protocol-clap';
 import { BUNDLED_MODEL_ID } from '../protocol-limits';
 import type { TrainRun } from '../protocol-training';
 import type { HubDownloads } from './hub-downloads';
@@ -19,6 +20,12 @@ export interface ModelsEngine {
   runs(): Promise<readonly TrainRun[]>;
   /** Id of the model that requests mean when they name none. */
   modelId(): string;
+  /** Keeps a CLAP that was downloaded. */
+  importClap(
+    files: readonly ModelFile[],
+    options: JobOptions<LoadProgress>,
+    plan: HubPlan,
+  ): Promise<ClapModelSummary>;
   /** A model that is in use no more. */
   forget(id: string): void;
 }
@@ -67,6 +74,11 @@ export function modelsApi(engine: ModelsEngine, library: ModelLibrary, downloads
     // The device is free for other jobs until the files are here.
     async download(source, options = {}) {
       const { plan, files } = await downloads.fetch(source, options);
+      if (plan.kind === 'clap') {
+        const clap = await engine.importClap(files, options, plan);
+        await downloads.remove(plan.id);
+        return clap;
+      }
       const model = await importFiles(files, options, plan);
       // What storage had no room for is read from the download itself: that one stays.
       if (await library.keeps(model.id)) await downloads.remove(plan.id);

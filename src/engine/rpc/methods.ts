@@ -68,7 +68,7 @@ export interface EngineMethods {
   'models.remove': Method<[string], void>;
   'models.verify': Method<[string], ModelCheck, LoadProgress>;
   'models.inspect': Method<[HubSource], HubPlan>;
-  'models.download': Method<[HubSource], ModelSummary, LoadProgress>;
+  'models.download': Method<[HubSource], ModelSummary | ClapModelSummary, LoadProgress>;
   'models.downloads': Method<[], readonly HubPlan[]>;
   'models.storage': Method<[], StorageReport>;
   'models.adapters': Method<[string | undefined], readonly TrainRun[]>;

@@ -95,7 +95,10 @@ export function createStudio(client: EngineClient, options: StudioOptions) {
     engine,
     fineTune,
     generations,
-    hub: createHubStore(client, () => models.getState().refresh()),
+    hub: createHubStore(client, async () => {
+      await models.getState().refresh();
+      await clap.getState().refresh();
+    }),
     models,
     player: createPlayerStore(output, eachFrame),
     pool: createPoolStore(client, storage),

@@ -17,6 +17,8 @@ export interface HubRepository {
   readonly commit: string;
   /** As its model card says. */
   readonly license: string | null;
+  /** What the hub knows of its contents, `clap` for a transformers folder with that `model_type` among them. */
+  readonly tags: readonly string[];
   readonly files: readonly HubFile[];
 }
 
@@ -56,7 +58,7 @@ export async function openHubRepository(
     for await (const entry of listFiles({ ...common, repo, revision: commit, recursive: true })) {
       if (entry.type === 'file') files.push(checkedFile(entry, repo));
     }
-    return { repo, commit, license: licenseOf(info), files };
+    return { repo, commit, license: licenseOf(info), tags: tagsOf(info), files };
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof StudioError) throw error;
@@ -83,16 +85,15 @@ function checkedFile({ path, size, oid, lfs }: ListFileEntry, repo: string): Hub
   return { path, size: bytes, sha256, gitOid: lfs || !/^[0-9a-f]{40}$/.test(oid ?? '') ? null : oid! };
 }
 
-function licenseOf({
-  cardData,
-  tags,
-}: {
-  readonly cardData?: unknown;
-  readonly tags?: unknown;
-}): string | null {
+function tagsOf({ tags }: { readonly tags?: unknown }): readonly string[] {
+  return Array.isArray(tags) ? tags.filter((tag) => typeof tag === 'string') : [];
+}
+
+function licenseOf(info: { readonly cardData?: unknown; readonly tags?: unknown }): string | null {
+  const { cardData } = info;
   const card = typeof cardData === 'object' && cardData !== null ? cardData : {};
   const named = 'license' in card ? card.license : undefined;
   if (typeof named === 'string') return named;
-  const tag = Array.isArray(tags) ? tags.find((one) => String(one).startsWith('license:')) : undefined;
-  return typeof tag === 'string' ? tag.slice('license:'.length) : null;
+  const tag = tagsOf(info).find((one) => one.startsWith('license:'));
+  return tag?.slice('license:'.length) ?? null;
 }

@@ -11,4 +11,6 @@ export const knownModels: readonly KnownModel[] = [
   { repo: 'declare-lab/tango-full', about: 'Tango of the larger training set. 5.3 GB' },
   { repo: 'cvssp/audioldm-m-full', about: 'AudioLDM, medium: its text encoder is a CLAP' },
   { repo: 'cvssp/audioldm-s-full-v2', about: 'AudioLDM, small' },
+  { repo: 'laion/clap-htsat-unfused', about: 'CLAP, to score sounds with: of sounds and of their captions' },
+  { repo: 'laion/larger_clap_general', about: 'CLAP, to score sounds with: larger, of music and speech too' },
 ];

@@ -42,6 +42,7 @@ export function fitOf(model: ModelSummary, info: EngineInfo): ModelFit {
 function partOf(path: string): string | null {
   if (path === 'pytorch_model_main.bin') return 'Text encoder and UNet';
   if (path === 'pytorch_model_vae.bin') return 'VAE and vocoder';
+  if (/^(?:model|pytorch_model)\b[^/]*\.(?:safetensors|bin)$/.test(path)) return 'CLAP';
   const [, folder = ''] = /^(\w+)\/.+\.(?:safetensors|bin)$/.exec(path) ?? [];
   return Object.hasOwn(PART_NAMES, folder) ? PART_NAMES[folder as keyof typeof PART_NAMES] : null;
 }
