@@ -37,106 +37,65 @@ export function kernelCases(filled: Fill, s: number): Readonly<Record<string, Ke
     dtype: 'float32',
     tensor: filled(shape),
   });
+
+  /** 3 x 3, on two images of `size` [H, W]. */
+  const conv3x3 = (size: readonly number[], channels: number, outChannels: number): KernelCase => {
+    const weight = half(3, 3, channels / s, outChannels / s);
+    const bias = full(outChannels / s);
+    return {
+      x: filled([2, ...size, channels / s]),
+      run: (x) => conv2d(x as tf.Tensor4D, weight, bias, { padding: 1 }),
+    };
+  };
+  /** On rows [2, ...`rows`]. */
+  const dense = (rows: readonly number[], inFeatures: number, outFeatures: number): KernelCase => {
+    const weight = half(inFeatures / s, outFeatures / s);
+    const bias = full(outFeatures / s);
+    return { x: filled([2, ...rows, inFeatures / s]), run: (x) => linear(x, weight, bias) };
+  };
+  const selfAttention = (heads: number, length: number): KernelCase => ({
+    x: filled([2, heads, length / s, 64]),
+    run: (x) => attention(x as tf.Tensor4D, x as tf.Tensor4D, x as tf.Tensor4D, { scale: 0.125 }),
+  });
+
+  const gain = full(320);
+  const shift = full(320);
+  const upsampleWeight = half(3, 3, 1280 / s, 1280 / s);
+  const upsampleBias = full(1280 / s);
+  const transposeWeight = half(16, 512 / s, 1024 / s);
+  const dilatedWeight = half(11, 512 / s, 512 / s);
+  const vocoderBias = full(512 / s);
   return {
-    'conv2d 3x3, [2, 128, 16, 320] to 320': {
-      x: filled([2, 128, 16, 320 / s]),
-      run: (
-        (w, b) => (x: tf.Tensor) =>
-          conv2d(x as tf.Tensor4D, w, b, { padding: 1 })
-      )(half(3, 3, 320 / s, 320 / s), full(320 / s)),
-    },
-    'conv2d 3x3, [2, 64, 8, 640] to 640': {
-      x: filled([2, 64, 8, 640 / s]),
-      run: (
-        (w, b) => (x: tf.Tensor) =>
-          conv2d(x as tf.Tensor4D, w, b, { padding: 1 })
-      )(half(3, 3, 640 / s, 640 / s), full(640 / s)),
-    },
-    'conv2d 3x3, [2, 32, 4, 1280] to 1280': {
-      x: filled([2, 32, 4, 1280 / s]),
-      run: (
-        (w, b) => (x: tf.Tensor) =>
-          conv2d(x as tf.Tensor4D, w, b, { padding: 1 })
-      )(half(3, 3, 1280 / s, 1280 / s), full(1280 / s)),
-    },
-    'conv2d 3x3, [2, 16, 2, 2560] to 1280': {
-      x: filled([2, 16, 2, 2560 / s]),
-      run: (
-        (w, b) => (x: tf.Tensor) =>
-          conv2d(x as tf.Tensor4D, w, b, { padding: 1 })
-      )(half(3, 3, 2560 / s, 1280 / s), full(1280 / s)),
-    },
+    'conv2d 3x3, [2, 128, 16, 320] to 320': conv3x3([128, 16], 320, 320),
+    'conv2d 3x3, [2, 64, 8, 640] to 640': conv3x3([64, 8], 640, 640),
+    'conv2d 3x3, [2, 32, 4, 1280] to 1280': conv3x3([32, 4], 1280, 1280),
+    'conv2d 3x3, [2, 16, 2, 2560] to 1280': conv3x3([16, 2], 2560, 1280),
     'upsampleConv2d, [2, 32, 4, 1280] to 1280': {
       x: filled([2, 32, 4, 1280 / s]),
-      run: (
-        (w, b) => (x: tf.Tensor) =>
-          upsampleConv2d(x as tf.Tensor4D, w, b)
-      )(half(3, 3, 1280 / s, 1280 / s), full(1280 / s)),
+      run: (x) => upsampleConv2d(x as tf.Tensor4D, upsampleWeight, upsampleBias),
     },
-    'linear, [2, 2048, 320] to 2560': {
-      x: filled([2, 2048, 320 / s]),
-      run: (
-        (w, b) => (x: tf.Tensor) =>
-          linear(x, w, b)
-      )(half(320 / s, 2560 / s), full(2560 / s)),
-    },
-    'linear, [2, 512, 640] to 5120': {
-      x: filled([2, 512, 640 / s]),
-      run: (
-        (w, b) => (x: tf.Tensor) =>
-          linear(x, w, b)
-      )(half(640 / s, 5120 / s), full(5120 / s)),
-    },
-    'linear, [2, 128, 1280] to 1280': {
-      x: filled([2, 128, 1280 / s]),
-      run: (
-        (w, b) => (x: tf.Tensor) =>
-          linear(x, w, b)
-      )(half(1280 / s, 1280 / s), full(1280 / s)),
-    },
-    'linear, [2, 1280] to 1280 (thin)': {
-      x: filled([2, 1280 / s]),
-      run: (
-        (w, b) => (x: tf.Tensor) =>
-          linear(x, w, b)
-      )(half(1280 / s, 1280 / s), full(1280 / s)),
-    },
-    'attention, 2 x 5 heads of 64, 2048 queries and keys': {
-      x: filled([2, 5, 2048 / s, 64]),
-      run: (x) => attention(x as tf.Tensor4D, x as tf.Tensor4D, x as tf.Tensor4D, { scale: 0.125 }),
-    },
-    'attention, 2 x 20 heads of 64, 128 queries and keys': {
-      x: filled([2, 20, 128 / s, 64]),
-      run: (x) => attention(x as tf.Tensor4D, x as tf.Tensor4D, x as tf.Tensor4D, { scale: 0.125 }),
-    },
+    'linear, [2, 2048, 320] to 2560': dense([2048], 320, 2560),
+    'linear, [2, 512, 640] to 5120': dense([512], 640, 5120),
+    'linear, [2, 128, 1280] to 1280': dense([128], 1280, 1280),
+    'linear, [2, 1280] to 1280 (thin)': dense([], 1280, 1280),
+    'attention, 2 x 5 heads of 64, 2048 queries and keys': selfAttention(5, 2048),
+    'attention, 2 x 20 heads of 64, 128 queries and keys': selfAttention(20, 128),
     'groupNorm with silu, [2, 128, 16, 320] in 32': {
       x: filled([2, 128, 16, 320]),
-      run: (
-        (w, b) => (x: tf.Tensor) =>
-          groupNorm(x, w, b, { groups: 32, eps: 1e-5, activation: 'silu' })
-      )(full(320), full(320)),
+      run: (x) => groupNorm(x, gain, shift, { groups: 32, eps: 1e-5, activation: 'silu' }),
     },
     'layerNorm, [2, 2048, 320]': {
       x: filled([2, 2048, 320]),
-      run: (
-        (w, b) => (x: tf.Tensor) =>
-          layerNorm(x, w, b, { eps: 1e-5 })
-      )(full(320), full(320)),
+      run: (x) => layerNorm(x, gain, shift, { eps: 1e-5 }),
     },
     'geglu, [2, 2048, 2 x 1280]': { x: filled([2, 2048, 2560]), run: (x) => geglu(x) },
     'convTranspose1d, [1, 1024, 1024] to 512, stride 5': {
       x: filled([1, 1024 / s, 1024 / s]),
-      run: (
-        (w, b) => (x: tf.Tensor) =>
-          convTranspose1d(x as tf.Tensor3D, w, b, { stride: 5, padding: 5 })
-      )(half(16, 512 / s, 1024 / s), full(512 / s)),
+      run: (x) => convTranspose1d(x as tf.Tensor3D, transposeWeight, vocoderBias, { stride: 5, padding: 5 }),
     },
     'conv1d, [1, 5120, 512], 11 taps, dilation 5': {
       x: filled([1, 5120 / s, 512 / s]),
-      run: (
-        (w, b) => (x: tf.Tensor) =>
-          conv1d(x as tf.Tensor3D, w, b, { padding: 25, dilation: 5 })
-      )(half(11, 512 / s, 512 / s), full(512 / s)),
+      run: (x) => conv1d(x as tf.Tensor3D, dilatedWeight, vocoderBias, { padding: 25, dilation: 5 }),
     },
   };
 }
