@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
-import { securityHeaders } from '../security-headers';
+import { securityHeaders } from '../security-headers.ts';
 import { stockKernelsInstead } from './stock-tfjs/plugin.mjs';
 
 const plugins = () => [stockKernelsInstead(), react()];
