@@ -29,6 +29,7 @@ export function expectSameDirection(
 /** Of weights after three steps of AdamW: the norm of the difference, by that of what is expected. */
 const STEPS_TOLERANCE = 1e-4;
 
+/** Expects a weight after three steps of AdamW to be torch's. */
 export function expectSameAfterSteps(
   actual: ArrayLike<number>,
   expected: ArrayLike<number>,

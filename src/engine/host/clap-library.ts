@@ -12,7 +12,7 @@ import type { FileToKeep, ModelStore } from './model-store';
 import { readCard } from './model-summary';
 
 /** A CLAP of up to this many parameters keeps its float32; a larger one becomes float16, as GPUs hold it. */
-const FLOAT32_PARAMETERS = 32e6;
+export const CLAP_FLOAT32_PARAMETERS = 32e6;
 const DOCUMENTS = [
   'config.json',
   'preprocessor_config.json',
@@ -144,7 +144,7 @@ async function summarizeClap(
 async function filesToKeep(folder: ModelFolder): Promise<readonly FileToKeep[]> {
   const { root, stateDict } = await openClap(folder);
   const names = root.list().map(({ name }) => name);
-  const to = root.parameterCount > FLOAT32_PARAMETERS ? 'F16' : 'F32';
+  const to = root.parameterCount > CLAP_FLOAT32_PARAMETERS ? 'F16' : 'F32';
   const narrowed = narrowStateDict(stateDict, names, { to });
   const documents = await Promise.all(
     DOCUMENTS.filter((path) => folder.has(path)).map(async (path) => ({

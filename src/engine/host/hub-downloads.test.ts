@@ -41,6 +41,18 @@ const hub = await startFakeHub(
     ['someone/private', { token: TOKEN, files: contents }],
     ['someone/other', { files: new Map([['README.md', new Uint8Array(3)]]) }],
     ['laion/clap', { license: 'apache-2.0', tags: ['transformers', 'clap'], files: clap }],
+    [
+      'laion/large',
+      { tags: ['clap'], files: new Map([...clap, ['model.safetensors', new Uint8Array(130e6)]]) },
+    ],
+    [
+      'laion/no-tokenizer',
+      { tags: ['clap'], files: new Map([...clap].filter(([path]) => path !== 'tokenizer.json')) },
+    ],
+    [
+      'laion/no-weights',
+      { tags: ['clap'], files: new Map([...clap].filter(([path]) => path.endsWith('.json'))) },
+    ],
   ]),
 );
 afterAll(() => hub.close());
@@ -134,6 +146,23 @@ describe('a CLAP', () => {
     expect(plan.files.map(({ path }) => path).toSorted()).toEqual(CLAP_FILES.toSorted());
     expect((await open().inspect(source)).kind).toBe('text-to-audio');
   });
+
+  it('above 32 M parameters is kept in half precision, and the cost says so', async () => {
+    const plan = await open().inspect({ ...source, repo: 'laion/large' });
+    expect(plan.memoryBytes).toBe(plan.totalBytes / 2);
+    expect(plan.notes.join(' ')).toMatch(/float16/);
+    expect((await open().inspect(ofClap)).notes).toEqual([]);
+  });
+
+  it.each(['laion/no-tokenizer', 'laion/no-weights'])(
+    'that lacks what it needs is refused before the first byte: %s',
+    async (repo) => {
+      await expect(open().inspect({ ...source, repo })).rejects.toThrow(
+        /CLAP of transformers.*tokenizer.json, weights/,
+      );
+      expect(fileRequests()).toEqual([]);
+    },
+  );
 
   it('comes, scores under its repository’s name, and lets the download go', async () => {
     const values = new MemoryStore();

@@ -9,13 +9,9 @@ const TANGO_TOKENIZER_FILES = ['tokenizer.json', 'tokenizer_config.json'];
 const TANGO_WEIGHTS = ['pytorch_model_main.bin', 'pytorch_model_vae.bin'];
 const COMPONENTS = ['text_encoder', 'unet', 'vae', 'vocoder'];
 const DOCUMENTS = ['README.md', 'model_index.json'];
-const CLAP_DOCUMENTS = [
-  'README.md',
-  'config.json',
-  'preprocessor_config.json',
-  'tokenizer.json',
-  'tokenizer_config.json',
-];
+/** Without these a CLAP cannot be read. */
+const CLAP_NEEDS = ['config.json', 'preprocessor_config.json', 'tokenizer.json'];
+const CLAP_DOCUMENTS = [...CLAP_NEEDS, 'README.md', 'tokenizer_config.json'];
 /** In the order in which a folder's weights are looked for. */
 const VARIANTS = ['', '.fp16'];
 const STEMS = ['diffusion_pytorch_model', 'model', 'pytorch_model'];
@@ -62,13 +58,13 @@ export function chooseFiles({
     );
     return { kind: 'text-to-audio', files, elsewhere: null };
   }
-  if (tags.includes('clap') && paths.has('config.json')) {
-    const weights = weightsOf('', paths);
+  const weights = weightsOf('', paths);
+  if (tags.includes('clap') && weights.length > 0 && CLAP_NEEDS.every((path) => paths.has(path))) {
     const files = named((path) => weights.includes(path) || CLAP_DOCUMENTS.includes(path));
     return { kind: 'clap', files, elsewhere: null };
   }
   throw new InvalidInputError(
-    `${repo} holds no model that the studio reads: a diffusers folder (model_index.json), Tango's files (${TANGO_WEIGHTS.join(', ')}) or a CLAP of transformers. It has ${[...paths].slice(0, 8).join(', ') || 'no files'}.`,
+    `${repo} holds no model that the studio reads: a diffusers folder (model_index.json), Tango's files (${TANGO_WEIGHTS.join(', ')}) or a CLAP of transformers (${CLAP_NEEDS.join(', ')}, weights). It has ${[...paths].slice(0, 8).join(', ') || 'no files'}.`,
   );
 }
 

@@ -1,4 +1,7 @@
-/** Arithmetic on four values at a time that the kernels share. */
+/**
+ * Arithmetic on four values at a time that the kernels share. `@inline` is AssemblyScript's own decorator of functions,
+ * which TypeScript's editors do not know: hence the marks above it.
+ */
 
 /** a * b + c: fused where the engine has relaxed SIMD (one instruction on processors with FMA), else two roundings. */
 // @ts-ignore: decorator
