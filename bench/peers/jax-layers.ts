@@ -136,16 +136,15 @@ export function resnet(
   return shortcut.add(hidden);
 }
 
-/** [B, C, H, W] -> [B, C, 2H, 2W], each pixel four times. */
+/**
+ * [B, C, H, W] -> [B, C, 2H, 2W], each pixel four times: rows, then columns. Both in one broadcast gives wrong numbers
+ * on WebGPU where W is 1 and a convolution follows (jax-js 0.1.25; wasm's are right).
+ */
 export function upsample(x: JaxArray): JaxArray {
   const [batch, channels, height, width] = x.shape as [number, number, number, number];
-  const spread = np.broadcastTo(x.reshape([batch, channels, height, 1, width, 1]), [
-    batch,
-    channels,
-    height,
-    2,
-    width,
-    2,
-  ]);
-  return spread.reshape([batch, channels, 2 * height, 2 * width]);
+  const rows = np
+    .broadcastTo(x.reshape([batch, channels, height, 1, width]), [batch, channels, height, 2, width])
+    .reshape([batch, channels, 2 * height, width, 1]);
+  const pixels = np.broadcastTo(rows, [batch, channels, 2 * height, width, 2]);
+  return pixels.reshape([batch, channels, 2 * height, 2 * width]);
 }
