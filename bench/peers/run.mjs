@@ -22,9 +22,6 @@ const PEERS = {
   ort: { page: 'ort', server: 'ours' },
 };
 const PORTS = { ours: 4321, stock: 4322 };
-/** A peer whose pass takes longer than this runs fewer rounds. */
-const SLOW_MS = 60_000;
-const SLOW_ROUNDS = 2;
 /** Of the output's RMS; sums in another order give 1e-5, ONNX Runtime's WebGPU kernels 3e-4. */
 const LARGEST_ERROR = 1e-2;
 
@@ -121,7 +118,6 @@ async function compareOne(context, { model, backend, peers, rounds }) {
   // The first round warms up: compiles, uploads, fills caches.
   for (let round = 0; round <= rounds; round++) {
     for (const [peer, page] of Object.entries(pages)) {
-      if (firstMs[peer] > SLOW_MS && round > SLOW_ROUNDS) continue;
       const { ms, values } = await page.evaluate(() => window.pass());
       process.stderr.write(`${model} ${backend} ${peer} round ${round}: ${Math.round(ms)} ms\n`);
       const error = relativeError(values, expected);

@@ -4,8 +4,8 @@
     .venv/bin/python tools/peers/export_unet.py --width 0.25 --out bench/out/peers/tango-quarter
 
 The first is the default model's, 5.12 s of sound. With `--width` it is Tango 2's at that part of its channels, heads
-and text width, with random weights (seed 0), 5.12 s. The safetensors hold float16; ONNX and PyTorch compute with the
-same numbers in float32.
+and text width, with random weights (seed 0); `--seconds 1.28` makes its passes short enough for slow adapters. The
+safetensors hold float16; ONNX and PyTorch compute with the same numbers in float32.
 """
 
 import argparse
@@ -43,11 +43,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, default=Path("public/models/default/unet"))
     parser.add_argument("--width", type=float, help="export Tango's UNet at this part of its width, random weights")
+    parser.add_argument("--seconds", type=float, default=5.12, help="length of the sound, with --width")
     parser.add_argument("--out", type=Path, default=Path("bench/out/peers/default"))
     arguments = parser.parse_args()
     if arguments.width:
         unet = quarter_width_tango(Path("bench/counts/tango2-unet.json"), arguments.width)
-        size = (128, 16)
+        size = (round(25 * arguments.seconds), 16)
     else:
         unet = UNet2DConditionModel.from_pretrained(arguments.model)
         size = (64, 8)
