@@ -1,7 +1,14 @@
 /** How PyTorch's parameter axes become ours: the one place where layouts change. */
 import { elementCount } from '../common/assert';
 
-export type ParameterLayout = 'linear' | 'conv2d' | 'conv1d' | 'convTranspose1d' | 'vector' | 'embedding' | 'matrix';
+export type ParameterLayout =
+  | 'linear'
+  | 'conv2d'
+  | 'conv1d'
+  | 'convTranspose1d'
+  | 'vector'
+  | 'embedding'
+  | 'matrix';
 
 /** For each axis of ours, the axis of PyTorch's tensor. */
 const AXES: Readonly<Record<ParameterLayout, readonly number[]>> = {

@@ -30,7 +30,8 @@ forEachBackend('Audioldm2ProjectionModel', () => {
       const { states, mask } = model.forward(first, second);
       await expectClose(states, fixture.values('output'), { relativeToRms });
       expect([...(await mask.data())]).toEqual([...fixture.values('output_mask').data]);
-      for (const tensor of [states, mask, first.states, first.mask, second.states, second.mask]) tensor.dispose();
+      for (const tensor of [states, mask, first.states, first.mask, second.states, second.mask])
+        tensor.dispose();
     });
     root.dispose();
   });

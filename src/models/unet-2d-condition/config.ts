@@ -1,6 +1,8 @@
 import type { Activation } from '../../gpu/kernels';
 import { ConfigReader } from '../config-reader';
 
+const PLAIN_CLASS = 'UNet2DConditionModel';
+const AUDIOLDM2_CLASS = 'AudioLDM2UNet2DConditionModel';
 const DOWN_BLOCK_TYPES = ['CrossAttnDownBlock2D', 'DownBlock2D'] as const;
 const UP_BLOCK_TYPES = ['CrossAttnUpBlock2D', 'UpBlock2D'] as const;
 const CLASS_EMBED_TYPES = ['timestep', 'identity', 'projection', 'simple_projection'] as const;
@@ -21,6 +23,7 @@ export type ClassEmbedding =
 
 /** What a UNet2DConditionModel is made of; lists hold one entry for each resolution level, finest first. */
 export interface UNet2DConditionConfig {
+  readonly className: typeof PLAIN_CLASS | typeof AUDIOLDM2_CLASS;
   readonly inChannels: number;
   readonly outChannels: number;
   readonly centerInputSample: boolean;
@@ -78,7 +81,6 @@ const HARMLESS = [
   'use_ema_warmup',
 ];
 
-const AUDIOLDM2_CLASS = 'AudioLDM2UNet2DConditionModel';
 /** As many transformers behind a resnet as diffusers' class has. */
 const MAX_TRANSFORMERS = 4;
 
@@ -89,7 +91,6 @@ const MAX_TRANSFORMERS = 4;
  */
 export function parseUNet2DConditionConfig(json: unknown): UNet2DConditionConfig {
   const reader = new ConfigReader(json, 'the UNet');
-  reader.only('_class_name', 'UNet2DConditionModel', AUDIOLDM2_CLASS);
 
   const blockOutChannels = reader.integers('block_out_channels', [320, 640, 1280, 1280]);
   const levels = blockOutChannels.length;
@@ -131,6 +132,7 @@ export function parseUNet2DConditionConfig(json: unknown): UNet2DConditionConfig
   const timeEmbeddingActivation = readOptionalActivation(reader, 'time_embedding_act_fn');
   const classEmbedding = readClassEmbedding(reader);
   const config: UNet2DConditionConfig = {
+    className: reader.oneOf('_class_name', [PLAIN_CLASS, AUDIOLDM2_CLASS], PLAIN_CLASS),
     inChannels: reader.integer('in_channels', 4),
     outChannels: reader.integer('out_channels', 4),
     centerInputSample: reader.boolean('center_input_sample', false),

@@ -111,27 +111,27 @@ forEachBackend('UNet2DConditionModel', () => {
     });
   });
 
-  it.each([
-    'tango2-tiny',
-    'audioldm2-tiny',
-  ] as const)("names the blocks' linear layers and convolutions as the checkpoint does: %s", async (name) => {
-    const fixture = await loadFixture(FIXTURES[name]);
-    const root = new ParameterRoot();
-    const model = new UNet2DConditionModel(
-      parseUNet2DConditionConfig(fixture.metadata('config')),
-      root.scope,
-    );
-    const shapes = fixture.metadata<Record<string, readonly number[]>>('state_dict');
-    const expected = Object.keys(shapes).filter(
-      (name) => /^(down|up|mid)_block/.test(name) && name.endsWith('.weight') && shapes[name]!.length >= 2,
-    );
-    expect([...model.adaptableLayers().keys()].map((path) => `${path}.weight`).sort()).toEqual(
-      expected.sort(),
-    );
-    expect(
-      model.adaptableLayers().get('mid_block.attentions.0.transformer_blocks.0.attn1.to_out.0'),
-    ).toBeDefined();
-  });
+  it.each(['tango2-tiny', 'audioldm2-tiny'] as const)(
+    "names the blocks' linear layers and convolutions as the checkpoint does: %s",
+    async (name) => {
+      const fixture = await loadFixture(FIXTURES[name]);
+      const root = new ParameterRoot();
+      const model = new UNet2DConditionModel(
+        parseUNet2DConditionConfig(fixture.metadata('config')),
+        root.scope,
+      );
+      const shapes = fixture.metadata<Record<string, readonly number[]>>('state_dict');
+      const expected = Object.keys(shapes).filter(
+        (name) => /^(down|up|mid)_block/.test(name) && name.endsWith('.weight') && shapes[name]!.length >= 2,
+      );
+      expect([...model.adaptableLayers().keys()].map((path) => `${path}.weight`).sort()).toEqual(
+        expected.sort(),
+      );
+      expect(
+        model.adaptableLayers().get('mid_block.attentions.0.transformer_blocks.0.attn1.to_out.0'),
+      ).toBeDefined();
+    },
+  );
 
   it('of AudioLDM 2 leaves no tensor behind, and needs both states of its prompt', async () => {
     const loaded = await load(FIXTURES['audioldm2-tiny']);
@@ -148,7 +148,9 @@ forEachBackend('UNet2DConditionModel', () => {
       expect(() => model.prepareEncoderStates(states)).toThrow(/attends to two states.*Give both/);
       expect(given(tf.zeros([2, 5, 12]))).toThrow(/encoderHiddenStates1 should be \[B, S, 20\]/);
       expect(given(tf.zeros([1, 5, 20]))).toThrow(/encoderHiddenStates1 should be \[2, S, D\]/);
-      expect(given(tf.zeros([2, 5, 20]), tf.ones([2, 4]))).toThrow(/encoderAttentionMask1 should be \[2, 5\]/);
+      expect(given(tf.zeros([2, 5, 20]), tf.ones([2, 4]))).toThrow(
+        /encoderAttentionMask1 should be \[2, 5\]/,
+      );
       expect(() => model.forward(tf.zeros([2, 12, 4, 4]), [1], null)).toThrow(/attends to a prompt/);
     });
     loaded.root.dispose();

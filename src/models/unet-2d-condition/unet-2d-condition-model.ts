@@ -136,7 +136,8 @@ export class UNet2DConditionModel {
     if (encoderAttentionMask) matchShape('encoderAttentionMask', encoderAttentionMask.shape, [batch, tokens]);
     if (second) {
       matchShape('encoderHiddenStates1', second.states.shape, [batch, 'S', 'D']);
-      if (second.mask) matchShape('encoderAttentionMask1', second.mask.shape, [batch, second.states.shape[1]]);
+      if (second.mask)
+        matchShape('encoderAttentionMask1', second.mask.shape, [batch, second.states.shape[1]]);
     }
     const biases = [maskBias(first.mask), maskBias(second?.mask)];
     const byAttention = new Map(
