@@ -38,7 +38,7 @@ export async function countPass(request: PassRequest): Promise<PassCounts> {
     const model = new UNet2DConditionModel(parsed, root.scope);
     fill(root, weights);
     const weightBytes = pool.numBytesUsed;
-    const states = unfilled<tf.Rank.R3>([batch, tokens, parsed.crossAttentionDim[0]!]);
+    const states = unfilled<tf.Rank.R3>([batch, tokens, parsed.crossAttentionDim[0]![0]!]);
     const mask = unfilled<tf.Rank.R2>([batch, tokens]);
     const encoder = model.prepareEncoderStates(states, mask);
     const sample = unfilled<tf.Rank.R4>([batch, ...latentSize, parsed.inChannels]);

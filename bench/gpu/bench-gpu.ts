@@ -247,7 +247,7 @@ await part('unet', async () => {
         [5.12, 128],
         [10.24, 256],
       ] as const)) {
-    const states = filled<tf.Rank.R3>([2, 32, parsed.crossAttentionDim[0]!]);
+    const states = filled<tf.Rank.R3>([2, 32, parsed.crossAttentionDim[0]![0]!]);
     const mask = filled<tf.Rank.R2>([2, 32], 'ones');
     const sample = filled<tf.Rank.R4>([2, frames, 16, parsed.inChannels]);
     const encoder = model.prepareEncoderStates(states, mask);
@@ -306,7 +306,7 @@ await part('unet', async () => {
   const batch = {
     noisy: filled<tf.Rank.R4>(image),
     target: filled<tf.Rank.R4>(image),
-    states: filled<tf.Rank.R3>([2, 32, parsed.crossAttentionDim[0]!]),
+    states: filled<tf.Rank.R3>([2, 32, parsed.crossAttentionDim[0]![0]!]),
     mask: filled<tf.Rank.R2>([2, 32], 'ones'),
     timesteps: [500, 500],
   };

@@ -60,7 +60,7 @@ export async function countStep(request: StepRequest): Promise<StepCounts> {
     const batch = {
       noisy: unfilled<tf.Rank.R4>(image),
       target: unfilled<tf.Rank.R4>(image),
-      states: unfilled<tf.Rank.R3>([samples, tokens, parsed.crossAttentionDim[0]!]),
+      states: unfilled<tf.Rank.R3>([samples, tokens, parsed.crossAttentionDim[0]![0]!]),
       mask: unfilled<tf.Rank.R2>([samples, tokens]),
       timesteps: Array.from({ length: samples }, () => 500),
     };

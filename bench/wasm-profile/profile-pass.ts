@@ -60,7 +60,7 @@ export async function profilePass(
   const model = new UNet2DConditionModel(parseUNet2DConditionConfig(config), root.scope);
   await root.load(await openSafetensors(weights, 'unet'));
   const sample = tf.randomNormal<tf.Rank.R4>([2, 64, 8, model.config.inChannels]);
-  const states = tf.randomNormal<tf.Rank.R3>([2, 16, model.config.crossAttentionDim[0]!]);
+  const states = tf.randomNormal<tf.Rank.R3>([2, 16, model.config.crossAttentionDim[0]![0]!]);
   const encoder = model.prepareEncoderStates(states);
   const pass = (): void => model.forward(sample, [500], encoder).dispose();
   pass();

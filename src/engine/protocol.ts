@@ -49,7 +49,14 @@ export interface EngineInfo {
 }
 
 export interface ModelComponent {
-  readonly name: 'text_encoder' | 'unet' | 'vae' | 'vocoder';
+  readonly name:
+    | 'text_encoder'
+    | 'text_encoder_2'
+    | 'projection_model'
+    | 'language_model'
+    | 'unet'
+    | 'vae'
+    | 'vocoder';
   readonly className: string;
   readonly parameterCount: number;
   readonly bytes: number;
@@ -142,6 +149,9 @@ export interface GenerateStages {
   /** [2 or 1, L, D]: unconditional first when guided. */
   readonly textStates: TensorData;
   readonly textMask: TensorData;
+  /** AudioLDM 2's T5 states, [2 or 1, S, D], and their mask: `textStates` are its language model's. */
+  readonly textStates1?: TensorData;
+  readonly textMask1?: TensorData;
   /** [1, C, H, W] before the first step. */
   readonly initialLatents: TensorData;
   /** The latents after each step. */
@@ -221,6 +231,9 @@ export interface EncodedText {
   readonly states: TensorData;
   /** [B, L], 1 = token, 0 = padding */
   readonly mask: TensorData;
+  /** AudioLDM 2's T5 states, [B, S, D], and their mask. */
+  readonly states1?: TensorData;
+  readonly mask1?: TensorData;
   readonly inputIds: readonly (readonly number[])[];
 }
 
@@ -233,6 +246,8 @@ export interface StagesApi {
     timestep: number | readonly number[];
     textStates: TensorData;
     textMask?: TensorData;
+    textStates1?: TensorData;
+    textMask1?: TensorData;
   }): Promise<TensorData>;
   /** Mel [B, 1, T, F] → the posterior's mean times the scale factor, [B, C, H, W]. */
   encode(mel: TensorData): Promise<TensorData>;

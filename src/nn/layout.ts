@@ -1,7 +1,14 @@
 /** How PyTorch's parameter axes become ours: the one place where layouts change. */
 import { elementCount } from '../common/assert';
 
-export type ParameterLayout = 'linear' | 'conv2d' | 'conv1d' | 'convTranspose1d' | 'vector' | 'embedding';
+export type ParameterLayout =
+  | 'linear'
+  | 'conv2d'
+  | 'conv1d'
+  | 'convTranspose1d'
+  | 'vector'
+  | 'embedding'
+  | 'matrix';
 
 /** For each axis of ours, the axis of PyTorch's tensor. */
 const AXES: Readonly<Record<ParameterLayout, readonly number[]>> = {
@@ -11,6 +18,7 @@ const AXES: Readonly<Record<ParameterLayout, readonly number[]>> = {
   convTranspose1d: [2, 0, 1], // [in, out, k] -> [k, in, out]
   vector: [0],
   embedding: [0, 1],
+  matrix: [0, 1], // [in, out], as GPT-2's files have it
 };
 
 /** The axes that a parameter of this layout has in PyTorch. */

@@ -6,4 +6,4 @@ export { gpuVariants, testKernel } from './kernel-parity';
 export { randomStateDict } from './random-state-dict';
 export { tangoAsDiffusers } from './tango-diffusers';
 export { type TangoReleased, tangoReleased } from './tango-released';
-export { type TinyTango, type TinyTangoRequest, tinyAudioldm, tinyTango } from './tiny-tango';
+export { type TinyTango, type TinyTangoRequest, tinyAudioldm, tinyAudioldm2, tinyTango } from './tiny-tango';

@@ -1,4 +1,5 @@
-import tokenizerJson from '../text/fixtures/byte-level-bpe-tokenizer.json' with { type: 'json' };
+import byteLevelJson from '../text/fixtures/byte-level-bpe-tokenizer.json' with { type: 'json' };
+import unigramJson from '../text/fixtures/unigram-tokenizer.json' with { type: 'json' };
 import { folderFromFiles, type ModelFolder } from '../weights';
 import { type Fixture, loadFixture } from './fixture';
 import { randomStateDict } from './random-state-dict';
@@ -26,6 +27,9 @@ export interface TinyTango {
 
 const WEIGHT_FILES = {
   text_encoder: 'model.safetensors',
+  text_encoder_2: 'model.safetensors',
+  projection_model: 'diffusion_pytorch_model.safetensors',
+  language_model: 'model.safetensors',
   unet: 'diffusion_pytorch_model.safetensors',
   vae: 'diffusion_pytorch_model.safetensors',
   vocoder: 'model.safetensors',
@@ -68,23 +72,61 @@ export async function tinyAudioldm(): Promise<Omit<TinyTango, 'requests'> & { re
   };
 }
 
+/** A complete AudioLDM 2 (tools/fixtures/audioldm2.py), in the sizes of the Tango above. */
+export async function tinyAudioldm2(dtype: 'F32' | 'F16' = 'F32'): Promise<TinyTango> {
+  const fixture = await loadFixture(new URL('./fixtures/tiny-audioldm2.safetensors', import.meta.url));
+  const index = {
+    _class_name: 'AudioLDM2Pipeline',
+    feature_extractor: ['transformers', 'ClapFeatureExtractor'],
+    language_model: ['transformers', 'GPT2Model'],
+    projection_model: ['audioldm2', 'AudioLDM2ProjectionModel'],
+    scheduler: ['diffusers', 'DDIMScheduler'],
+    text_encoder: ['transformers', 'ClapModel'],
+    text_encoder_2: ['transformers', 'T5EncoderModel'],
+    tokenizer: ['transformers', 'RobertaTokenizerFast'],
+    tokenizer_2: ['transformers', 'T5TokenizerFast'],
+    unet: ['audioldm2', 'AudioLDM2UNet2DConditionModel'],
+    vae: ['diffusers', 'AutoencoderKL'],
+    vocoder: ['transformers', 'SpeechT5HifiGan'],
+  };
+  const limits = { model_max_length: fixture.metadata<number>('max_tokens'), pad_token: '<pad>' };
+  const files = [
+    ...(await filesOf(fixture, index, dtype)).filter(
+      ({ path }) => path !== 'tokenizer/tokenizer_config.json',
+    ),
+    jsonFile('tokenizer/tokenizer_config.json', limits),
+    jsonFile('tokenizer_2/tokenizer.json', unigramJson),
+    jsonFile('tokenizer_2/tokenizer_config.json', limits),
+  ];
+  return {
+    files,
+    folder: folderFromFiles(files),
+    fixture,
+    prompt: fixture.metadata('prompt'),
+    requests: fixture.metadata('requests'),
+  };
+}
+
 async function filesOf(
   fixture: Fixture,
   modelIndex: object,
   dtype: 'F32' | 'F16',
 ): Promise<readonly { path: string; blob: Blob }[]> {
   const configs = fixture.metadata<Record<string, object>>('configs');
-  const shapes = fixture.metadata<Record<keyof typeof WEIGHT_FILES, Record<string, number[]>>>('state_dicts');
-  const seeds = fixture.metadata<Record<keyof typeof WEIGHT_FILES, number>>('seeds');
+  type Components = Partial<Record<keyof typeof WEIGHT_FILES, Record<string, number[]>>>;
+  const shapes = fixture.metadata<Components>('state_dicts');
+  const seeds = fixture.metadata<Record<string, number>>('seeds');
   const files = [
     jsonFile('model_index.json', modelIndex),
-    jsonFile('tokenizer/tokenizer.json', tokenizerJson),
+    jsonFile('tokenizer/tokenizer.json', byteLevelJson),
     jsonFile('tokenizer/tokenizer_config.json', { model_max_length: 512, pad_token: '<pad>' }),
     jsonFile('scheduler/scheduler_config.json', configs.scheduler),
   ];
-  for (const name of ['text_encoder', 'unet', 'vae', 'vocoder'] as const) {
+  for (const name of Object.keys(WEIGHT_FILES) as (keyof typeof WEIGHT_FILES)[]) {
+    const tensors = shapes[name];
+    if (!tensors) continue;
     files.push(jsonFile(`${name}/config.json`, configs[name]));
-    const stateDict = randomStateDict(shapes[name], seeds[name], dtype);
+    const stateDict = randomStateDict(tensors, seeds[name]!, dtype);
     files.push({ path: `${name}/${WEIGHT_FILES[name]}`, blob: await safetensorsFile(stateDict) });
   }
   return files;

@@ -63,10 +63,10 @@ export class TextTokenizer {
   }
 
   /** Ids of one prompt, special tokens included, cut to `maxTokens` as `truncation=True` cuts: the content's end goes. */
-  encode(text: string): EncodedPrompt {
+  encode(text: string, maxTokens = this.maxTokens): EncodedPrompt {
     const wellFormed = text.replace(/\p{Surrogate}/gu, '\ufffd');
     const content = this.#encodeContent(wellFormed);
-    const room = this.maxTokens - this.#prefix.length - this.#suffix.length;
+    const room = Math.max(0, maxTokens - this.#prefix.length - this.#suffix.length);
     return {
       ids: [...this.#prefix, ...content.slice(0, room), ...this.#suffix],
       truncated: content.length > room,
@@ -76,9 +76,10 @@ export class TextTokenizer {
   /**
    * Ids and masks of several prompts, padded at the end to the longest (`padding=True`).
    * @param minLength pads further, to at least this many tokens
+   * @param maxTokens cuts to as many
    */
-  encodeBatch(texts: readonly string[], minLength = 1): EncodedPrompts {
-    const prompts = texts.map((text) => this.encode(text));
+  encodeBatch(texts: readonly string[], minLength = 1, maxTokens = this.maxTokens): EncodedPrompts {
+    const prompts = texts.map((text) => this.encode(text, maxTokens));
     const length = Math.max(minLength, ...prompts.map((prompt) => prompt.ids.length));
     const inputIds = new Int32Array(texts.length * length).fill(this.padTokenId);
     const attentionMask = new Float32Array(texts.length * length);
@@ -125,6 +126,21 @@ export class TextTokenizer {
     }
     return id;
   }
+}
+
+/** Batches of one length as one batch, in their order. */
+export function joinPrompts(batches: readonly [EncodedPrompts, ...EncodedPrompts[]]): EncodedPrompts {
+  const { length } = batches[0];
+  const prompts = batches.flatMap((batch) => batch.prompts);
+  const inputIds = new Int32Array(prompts.length * length);
+  const attentionMask = new Float32Array(prompts.length * length);
+  let start = 0;
+  for (const batch of batches) {
+    inputIds.set(batch.inputIds, start);
+    attentionMask.set(batch.attentionMask, start);
+    start += batch.inputIds.length;
+  }
+  return { inputIds, attentionMask, length, prompts };
 }
 
 function build(tokenizerJson: unknown): Tokenizer {

@@ -1,22 +1,17 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { InvalidConfigError, JobCancelledError, OutOfMemoryError } from '../../common/errors';
 import { AutoencoderKL, autoencoderKLStateDict, parseAutoencoderKLConfig } from '../../models/autoencoder-kl';
-import { CLAP_IGNORED_KEYS } from '../../models/clap';
 import { HifiGan, hifiGanStateDict, parseHifiGanConfig } from '../../models/hifi-gan';
-import { T5_ENCODER_IGNORED_KEYS, t5EncoderStateDict } from '../../models/t5';
-import {
-  parseUNet2DConditionConfig,
-  type UNet2DConditionConfig,
-  UNet2DConditionModel,
-} from '../../models/unet-2d-condition';
+import { parseUNet2DConditionConfig, UNet2DConditionModel } from '../../models/unet-2d-condition';
 import { ParameterRoot } from '../../nn';
 import { TextTokenizer } from '../../text/text-tokenizer';
 import { type ModelFolder, openComponentStateDict, type StateDict } from '../../weights';
 import { createScheduler, SCHEDULER_NAMES } from '../schedulers';
-import { checkModelIndex } from './model-index';
-import { buildClap, buildT5, type TextEncoder } from './text-conditioning';
-
-export type ComponentName = 'text_encoder' | 'unet' | 'vae' | 'vocoder';
+import { Audioldm2Text } from './audioldm2-text';
+import { type Plan, unmet } from './component-plan';
+import { type ComponentName, checkModelIndex, type PipelineFamily } from './model-index';
+import { SingleTextEncoder } from './single-text-encoder';
+import type { TextConditioner } from './text-conditioning';
 
 export interface LoadProgress {
   readonly loadedBytes: number;
@@ -28,33 +23,20 @@ export interface LoadProgress {
 export interface LoadOptions {
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** With more bytes of weights than this, those of the text encoder leave the backend while the UNet runs. */
+  /** With more bytes of weights than this, those of the text encoders leave the backend while the UNet runs. */
   readonly residentBytes?: number | undefined;
 }
 
-/** A model on the backend and the parameters it owns. */
-interface LoadedComponent<M> {
-  readonly model: M;
-  readonly parameters: ParameterRoot;
-}
-
 export interface TangoComponents {
-  readonly tokenizer: TextTokenizer;
-  /** With its weights' source: it may leave the backend and come back. */
-  readonly textEncoder: Plan<TextEncoder>;
-  readonly unet: LoadedComponent<UNet2DConditionModel>;
-  readonly vae: LoadedComponent<AutoencoderKL>;
-  readonly vocoder: LoadedComponent<HifiGan>;
+  /** With their weights' sources: they may leave the backend and come back. */
+  readonly text: TextConditioner;
+  readonly unet: Plan<UNet2DConditionModel>;
+  readonly vae: Plan<AutoencoderKL>;
+  readonly vocoder: Plan<HifiGan>;
+  /** All of these, in the order of their use. */
+  readonly plans: readonly Plan<unknown>[];
   /** scheduler_config.json as it is: each request reads it for its own scheduler. */
   readonly schedulerConfig: unknown;
-}
-
-/** A component and where its parameters come from. */
-export interface Plan<M> extends LoadedComponent<M> {
-  readonly component: ComponentName;
-  readonly label: string;
-  readonly stateDict: StateDict;
-  readonly ignoreUnexpected: readonly RegExp[];
 }
 
 /** The wasm heap ends at 4 GiB; activations need the rest. */
@@ -71,7 +53,8 @@ export async function loadTangoComponents(
   folder: ModelFolder,
   { onProgress, signal }: LoadOptions = {},
 ): Promise<TangoComponents> {
-  const { plans, ...planned } = await planTangoComponents(folder);
+  const planned = await planTangoComponents(folder);
+  const { plans } = planned;
   checkMemory(plans.reduce((sum, { parameters }) => sum + parameters.parameterCount, 0));
   try {
     await fill(plans, onProgress, signal);
@@ -104,23 +87,30 @@ export async function checkTangoComponents(folder: ModelFolder): Promise<readonl
   });
 }
 
-async function planTangoComponents(
-  folder: ModelFolder,
-): Promise<TangoComponents & { readonly plans: readonly Plan<unknown>[] }> {
-  await checkModelIndex(folder);
+async function planTangoComponents(folder: ModelFolder): Promise<TangoComponents> {
+  const family = await checkModelIndex(folder);
   const schedulerConfig = await folder.json('scheduler/scheduler_config.json');
   for (const name of SCHEDULER_NAMES) createScheduler(name, schedulerConfig);
-  const tokenizer = new TextTokenizer(
-    await folder.json('tokenizer/tokenizer.json'),
-    folder.has('tokenizer/tokenizer_config.json') ? await folder.json('tokenizer/tokenizer_config.json') : {},
-  );
-  const textEncoder = await planTextEncoder(folder);
+  const text = await planText(folder, family);
   const unet = await planUNet(folder);
   const vae = await planVae(folder);
   const vocoder = await planVocoder(folder);
-  checkFit(tokenizer, textEncoder.model, unet.model, vae.model, vocoder.model);
-  const plans = [textEncoder, unet, vae, vocoder];
-  return { tokenizer, textEncoder, unet, vae, vocoder, schedulerConfig, plans };
+  checkFit(text, unet.model, vae.model, vocoder.model);
+  return { text, unet, vae, vocoder, schedulerConfig, plans: [...text.plans, unet, vae, vocoder] };
+}
+
+async function planText(folder: ModelFolder, family: PipelineFamily): Promise<TextConditioner> {
+  const tokenizer = await openTokenizer(folder, 'tokenizer');
+  if (family === 'tango') return SingleTextEncoder.plan(folder, tokenizer);
+  return Audioldm2Text.plan(folder, tokenizer, await openTokenizer(folder, 'tokenizer_2'));
+}
+
+async function openTokenizer(folder: ModelFolder, name: string): Promise<TextTokenizer> {
+  const config = `${name}/tokenizer_config.json`;
+  return new TextTokenizer(
+    await folder.json(`${name}/tokenizer.json`),
+    folder.has(config) ? await folder.json(config) : {},
+  );
 }
 
 async function fill(
@@ -143,26 +133,12 @@ async function fill(
   }
 }
 
-async function planTextEncoder(folder: ModelFolder): Promise<Plan<TextEncoder>> {
-  const parameters = new ParameterRoot();
-  const config = await folder.json('text_encoder/config.json');
-  const isClap = Object(config).model_type === 'clap_text_model';
-  const weights = await openComponentStateDict(folder, 'text_encoder');
-  return {
-    component: 'text_encoder',
-    label: 'text encoder',
-    parameters,
-    model: (isClap ? buildClap : buildT5)(config, parameters.scope),
-    stateDict: isClap ? weights : t5EncoderStateDict(weights),
-    ignoreUnexpected: isClap ? CLAP_IGNORED_KEYS : T5_ENCODER_IGNORED_KEYS,
-  };
-}
-
 async function planUNet(folder: ModelFolder): Promise<Plan<UNet2DConditionModel>> {
   const parameters = new ParameterRoot();
   const config = parseUNet2DConditionConfig(await folder.json('unet/config.json'));
   return {
     component: 'unet',
+    className: config.className,
     label: 'UNet',
     parameters,
     model: new UNet2DConditionModel(config, parameters.scope),
@@ -176,6 +152,7 @@ async function planVae(folder: ModelFolder): Promise<Plan<AutoencoderKL>> {
   const config = parseAutoencoderKLConfig(await folder.json('vae/config.json'));
   return {
     component: 'vae',
+    className: 'AutoencoderKL',
     label: 'autoencoder',
     parameters,
     model: new AutoencoderKL(config, parameters.scope),
@@ -189,6 +166,7 @@ async function planVocoder(folder: ModelFolder): Promise<Plan<HifiGan>> {
   const config = parseHifiGanConfig(await folder.json('vocoder/config.json'));
   return {
     component: 'vocoder',
+    className: 'SpeechT5HifiGan',
     label: 'vocoder',
     parameters,
     model: new HifiGan(config, parameters.scope),
@@ -199,66 +177,31 @@ async function planVocoder(folder: ModelFolder): Promise<Plan<HifiGan>> {
 
 /** @throws InvalidConfigError when the components were not made for each other */
 function checkFit(
-  tokenizer: TextTokenizer,
-  textEncoder: TextEncoder,
-  unet: UNet2DConditionModel,
+  text: TextConditioner,
+  { config }: UNet2DConditionModel,
   vae: AutoencoderKL,
   vocoder: HifiGan,
 ): void {
-  const { config } = unet;
-  const expectations: readonly (readonly [string, number, string, number])[] = [
-    [
-      'the UNet’s in_channels',
-      config.inChannels,
-      'the autoencoder’s latent_channels',
-      vae.config.latentChannels,
-    ],
-    [
-      'the UNet’s out_channels',
-      config.outChannels,
-      'the autoencoder’s latent_channels',
-      vae.config.latentChannels,
-    ],
-    ['the autoencoder’s in_channels', vae.config.inChannels, 'one mel spectrogram', 1],
-    ['the autoencoder’s out_channels', vae.config.outChannels, 'one mel spectrogram', 1],
-    [
-      'the vocoder’s model_in_dim',
-      vocoder.config.modelInDim % vae.downsamplingFactor,
-      'a multiple of the autoencoder’s factor',
-      0,
-    ],
-    ...widthsOfText(config).map(
-      ([what, width]) => [what, width, 'the text encoder’s width', textEncoder.width] as const,
-    ),
+  const latents = ['the autoencoder’s latent_channels', vae.config.latentChannels] as const;
+  const problems = [
+    ...unmet([
+      ['the UNet’s in_channels', config.inChannels, ...latents],
+      ['the UNet’s out_channels', config.outChannels, ...latents],
+      ['the autoencoder’s in_channels', vae.config.inChannels, 'one mel spectrogram', 1],
+      ['the autoencoder’s out_channels', vae.config.outChannels, 'one mel spectrogram', 1],
+      [
+        'the vocoder’s model_in_dim',
+        vocoder.config.modelInDim % vae.downsamplingFactor,
+        'a multiple of the autoencoder’s factor',
+        0,
+      ],
+    ]),
+    ...text.problemsWith(config),
   ];
-  const problems = expectations
-    .filter(([, value, , expected]) => value !== expected)
-    .map(([what, value, other, expected]) => `${what} is ${value}, but ${other} makes it ${expected}`);
-  if (tokenizer.vocabularySize > textEncoder.vocabSize) {
-    problems.push(
-      `the tokenizer has ${tokenizer.vocabularySize} tokens, but the text encoder knows ${textEncoder.vocabSize}`,
-    );
-  }
-  if ((config.classEmbedding !== null) !== (textEncoder.conditioning === 'class-embedding')) {
-    problems.push(
-      `${textEncoder.className} is no text encoder for a UNet ${config.classEmbedding ? 'with' : 'without'} a class embedding`,
-    );
-  }
   if (problems.length === 0) return;
   throw new InvalidConfigError(
     `The components do not belong together: ${problems.join('; ')}. Use a folder as it was saved, with all its parts from one checkpoint.`,
   );
-}
-
-/** What the UNet expects of the text: AudioLDM's attends to none, its cross attentions are a second self attention. */
-function widthsOfText(config: UNet2DConditionConfig): readonly (readonly [string, number])[] {
-  const { classEmbedding, crossAttentionDim } = config;
-  if (classEmbedding === null) {
-    return crossAttentionDim.map((width) => ['the UNet’s cross_attention_dim', width] as const);
-  }
-  return 'inputWidth' in classEmbedding
-    ? [['the UNet’s projection_class_embeddings_input_dim', classEmbedding.inputWidth]]
-    : [];
 }
 
 /** @throws OutOfMemoryError when the wasm heap cannot hold the parameters */
@@ -273,11 +216,3 @@ function checkMemory(parameterCount: number): void {
 function byteLengthOf(stateDict: StateDict): number {
   return stateDict.names().reduce((sum, name) => sum + (stateDict.entry(name)?.byteLength ?? 0), 0);
 }
-
-/** The folder's names and classes of what it holds, for summaries. */
-export const COMPONENT_CLASSES: Readonly<Record<ComponentName, string>> = {
-  text_encoder: 'T5EncoderModel',
-  unet: 'UNet2DConditionModel',
-  vae: 'AutoencoderKL',
-  vocoder: 'SpeechT5HifiGan',
-};

@@ -117,15 +117,20 @@ forEachBackend('TangoPipeline', () => {
   });
 
   it.each([
-    ['textEncoder', /^The text encoder gave NaN or infinity/],
+    ['text_encoder', /^The text encoder gave NaN or infinity/],
     ['unet', /^Denoising step 1 of 10 .* gave NaN or infinity/],
     ['vae', /^The autoencoder’s decoder gave NaN or infinity/],
     ['vocoder', /^The vocoder gave NaN or infinity/],
   ] as const)('stops when %s gives NaN, and names the stage', async (part, message) => {
     const { parts } = pipeline as unknown as {
-      parts: Record<typeof part, { model: Record<'forward' | 'decode', (...args: unknown[]) => tf.Tensor> }>;
+      parts: {
+        plans: {
+          component: string;
+          model: Record<'forward' | 'decode', (...args: unknown[]) => tf.Tensor>;
+        }[];
+      };
     };
-    const { model } = parts[part];
+    const { model } = parts.plans.find(({ component }) => component === part)!;
     const method = part === 'vae' ? 'decode' : 'forward';
     const compute = model[method].bind(model);
     const broken = vi

@@ -10,18 +10,13 @@ import { createScheduler, type Scheduler, SchedulerRun } from '../schedulers';
 import { checkedShape, nchwToNhwc, nhwcToNchw, readTensor, type TensorData } from '../tensor-layout';
 import { TensorScope } from '../tensor-scope';
 import { type ClipSize, clipSize } from './clip-size';
+import type { ComponentName } from './model-index';
 import { PreviewBudget } from './preview-budget';
-import { type EncodedText, PromptEncoder } from './prompt-encoder';
+import { PromptEncoder } from './prompt-encoder';
 import { checkFinite, finiteProbe, settle, throwIfCancelled } from './settle';
-import {
-  COMPONENT_CLASSES,
-  type ComponentName,
-  type LoadOptions,
-  loadTangoComponents,
-  type TangoComponents,
-} from './tango-components';
+import { type LoadOptions, loadTangoComponents, type TangoComponents } from './tango-components';
 import { checkLatents, checkTangoRequest, type TangoRequest } from './tango-request';
-import { UNetCondition } from './text-conditioning';
+import { type Conditioning, type EncodedText, tensorsOf, UNetCondition } from './text-conditioning';
 
 export type TangoStage = 'encode-text' | 'denoise' | 'decode' | 'vocode';
 
@@ -45,6 +40,9 @@ export interface TangoHooks {
 export interface TangoStages {
   readonly textStates: TensorData; // [2 or 1, L, D], unconditional first
   readonly textMask: TensorData; // [2 or 1, L]
+  /** AudioLDM 2's T5 states and their mask. */
+  readonly textStates1?: TensorData; // [2 or 1, S, D]
+  readonly textMask1?: TensorData; // [2 or 1, S]
   readonly initialLatents: TensorData; // [1, C, H, W]
   readonly latents: readonly TensorData[]; // [1, C, H, W] after each step
   readonly timesteps: readonly number[];
@@ -79,7 +77,8 @@ const RESIDENT_BYTES = 2.25e9;
 const FRAMES_PER_TILE = 256;
 
 /**
- * Text to sound as the released Tango does it: FLAN-T5 states → guided denoising of mel latents → mel → waveform.
+ * Text to sound as the released Tango does it: text states → guided denoising of mel latents → mel → waveform. AudioLDM
+ * and AudioLDM 2 differ in what the text states are; see `TextConditioner`.
  *
  * Stages can be asked for one by one, with plain numbers in PyTorch's order; `run` goes through all of them and keeps
  * everything on the backend in between.
@@ -90,18 +89,23 @@ export class TangoPipeline {
 
   readonly components: readonly ComponentSummary[];
   readonly #prompts: PromptEncoder;
-  /** The text encoder leaves while the UNet runs, and a clip is decoded piece by piece. */
+  /** The text encoders leave while the UNet runs, and a clip is decoded piece by piece. */
   readonly #memoryIsShort: boolean;
 
   private constructor(
     private readonly parts: TangoComponents,
     residentBytes: number,
   ) {
-    const { tokenizer, textEncoder, vocoder } = parts;
-    this.components = summariesOf(parts);
+    const { text, vocoder } = parts;
+    this.components = parts.plans.map(({ component, className, parameters }) => ({
+      name: component,
+      className,
+      parameterCount: parameters.parameterCount,
+      bytes: parameters.byteLength,
+    }));
     const bytes = this.components.reduce((sum, component) => sum + component.bytes, 0);
     this.#memoryIsShort = bytes > residentBytes;
-    this.#prompts = new PromptEncoder(tokenizer, textEncoder, this.#memoryIsShort);
+    this.#prompts = new PromptEncoder(text, this.#memoryIsShort);
     this.sampleRateHz = vocoder.model.sampleRateHz;
     this.melConfig = {
       ...TANGO_LOG_MEL,
@@ -128,6 +132,11 @@ export class TangoPipeline {
     return { unet: this.parts.unet.model, schedulerConfig: this.parts.schedulerConfig };
   }
 
+  /** What prompts are to the UNet. */
+  get conditioning(): Conditioning {
+    return this.parts.text.conditioning;
+  }
+
   /** The UNet's parameters, to be written to a file. */
   get unetParameters(): readonly Parameter[] {
     return this.parts.unet.parameters.list();
@@ -143,18 +152,26 @@ export class TangoPipeline {
     const { latentShape } = this.clipSize(durationSeconds);
     const scheduler = createScheduler('dpm-solver++', this.parts.schedulerConfig);
     scheduler.setTimesteps(3); // its first, second and last steps have terms of their own
-    let shape: [number, number, number] = [0, 0, 0];
+    const shapes: { first: [number, number, number]; second: [number, number, number] | null } = {
+      first: [0, 0, 0],
+      second: null,
+    };
     await compileAhead(() => {
-      const { states, mask } = this.#prompts.encodeNow(['', 'a dog barks and then a telephone rings']);
-      shape = states.shape;
-      mask.dispose();
+      const prompts = ['a dog barks and then a telephone rings'];
+      const { states, mask, second } = this.#prompts.encodeNow({ negativePrompts: [''], prompts });
+      shapes.first = states.shape;
+      shapes.second = second?.states.shape ?? null;
+      tf.dispose([mask, second?.states ?? [], second?.mask ?? []]);
       return [finiteProbe(states)];
     });
     this.#prompts.makeRoom();
     await compileAhead(() => {
-      const [batch, tokens] = shape;
-      const [states, mask] = [tf.zeros<tf.Rank.R3>(shape), tf.zeros<tf.Rank.R2>([batch, tokens])];
-      const condition = UNetCondition.of(this.parts.unet.model, states, mask);
+      const text = (shape: [number, number, number]) => ({
+        states: tf.zeros<tf.Rank.R3>(shape),
+        mask: tf.zeros<tf.Rank.R2>([shape[0], shape[1]]),
+      });
+      const second = shapes.second && text(shapes.second);
+      const condition = UNetCondition.of(this.parts.unet.model, { ...text(shapes.first), second });
       const run = new SchedulerRun(scheduler, new TorchGenerator(0));
       let latents = initialLatents(undefined, latentShape, new TorchGenerator(0), scheduler.initNoiseSigma);
       for (const [step, timestep] of scheduler.timesteps.entries()) {
@@ -193,17 +210,19 @@ export class TangoPipeline {
     const stepCount = scheduler.timesteps.length;
     const scope = new TensorScope();
     try {
-      // 1. Text: the negative prompt first, both padded to the longer one, each with its own mask.
+      // 1. Text: the negative prompt first.
       throwIfCancelled(hooks.signal);
       hooks.onStage?.('encode-text', 0, stepCount);
       const guided = request.guidanceScale !== 1;
-      const texts = guided ? [request.negativePrompt, request.prompt] : [request.prompt];
+      const texts = {
+        negativePrompts: guided ? [request.negativePrompt] : [],
+        prompts: [request.prompt],
+      };
       const text = await this.#prompts.encode(texts, hooks.signal);
-      scope.own(text.states);
-      scope.own(text.mask);
+      for (const tensor of tensorsOf(text)) scope.own(tensor);
       await settle(text.states, 'The text encoder', hooks.signal);
       this.#prompts.makeRoom();
-      const condition = scope.own(UNetCondition.of(this.parts.unet.model, text.states, text.mask));
+      const condition = scope.own(UNetCondition.of(this.parts.unet.model, text));
 
       // 2. Noise: drawn as torch.randn([1, C, H, W]) does, scaled to what the scheduler starts from.
       const generator = new TorchGenerator(request.seed);
@@ -254,26 +273,30 @@ export class TangoPipeline {
     }
   }
 
-  /** Texts → T5 states, padded to the longest. */
+  /** Texts → states, padded to the longest. */
   async encodeText(texts: readonly string[]): Promise<{
     states: TensorData; // [B, L, D]
     mask: TensorData; // [B, L]
+    states1?: TensorData; // [B, S, D], AudioLDM 2's T5 states
+    mask1?: TensorData; // [B, S]
     inputIds: readonly (readonly number[])[];
     truncated: readonly boolean[];
   }> {
     if (texts.length === 0) throw new InvalidInputError('encodeText takes at least one text, but none came.');
-    const { states, mask, prompts } = await this.#prompts.encode(texts);
+    const text = await this.#prompts.encode({ negativePrompts: [], prompts: texts });
+    const { states, mask, second, prompts } = text;
     try {
       return {
         states: await readTensor(states),
         mask: await readTensor(mask),
+        ...(second && { states1: await readTensor(second.states), mask1: await readTensor(second.mask) }),
         inputIds: texts.map((_, row) => [
           ...prompts.inputIds.subarray(row * prompts.length, (row + 1) * prompts.length),
         ]),
         truncated: prompts.prompts.map((prompt) => prompt.truncated),
       };
     } finally {
-      tf.dispose([states, mask]);
+      tf.dispose([...tensorsOf(text)]);
     }
   }
 
@@ -283,16 +306,21 @@ export class TangoPipeline {
     readonly timestep: number | readonly number[];
     readonly textStates: TensorData;
     readonly textMask?: TensorData | undefined;
+    readonly textStates1?: TensorData | undefined;
+    readonly textMask1?: TensorData | undefined;
   }): Promise<TensorData> {
     const { unet } = this.parts;
     this.#prompts.makeRoom();
     const scope = new TensorScope();
     try {
       const sample = scope.own(nchwToNhwc(input.sample));
-      const [batch, tokens, width] = checkedShape(input.textStates, ['B', 'L', 'D']);
-      const states = scope.own(tf.tensor3d(input.textStates.data, [batch!, tokens!, width!]));
-      const mask = input.textMask && scope.own(maskTensor(input.textMask));
-      const { encoder, inputs } = scope.own(UNetCondition.of(unet.model, states, mask));
+      const text = (states: TensorData, mask: TensorData | undefined) => ({
+        states: scope.own(statesTensor(states)),
+        mask: mask && scope.own(maskTensor(mask)),
+      });
+      const second = input.textStates1 ? text(input.textStates1, input.textMask1) : null;
+      const first = text(input.textStates, input.textMask);
+      const { encoder, inputs } = scope.own(UNetCondition.of(unet.model, { ...first, second }));
       const timesteps = typeof input.timestep === 'number' ? [input.timestep] : input.timestep;
       return await nhwcToNchw(scope.own(unet.model.forward(sample, timesteps, encoder, inputs)));
     } finally {
@@ -337,8 +365,7 @@ export class TangoPipeline {
 
   /** Frees every parameter. */
   dispose(): void {
-    const { textEncoder, unet, vae, vocoder } = this.parts;
-    for (const { parameters } of [textEncoder, unet, vae, vocoder]) parameters.dispose();
+    for (const { parameters } of this.parts.plans) parameters.dispose();
   }
 
   /** @returns the last latents [1, H, W, C], owned by the scope */
@@ -406,16 +433,6 @@ export class TangoPipeline {
   }
 }
 
-function summariesOf({ textEncoder, unet, vae, vocoder }: TangoComponents): readonly ComponentSummary[] {
-  const roots = { text_encoder: textEncoder, unet, vae, vocoder };
-  return (['text_encoder', 'unet', 'vae', 'vocoder'] as const).map((name) => ({
-    name,
-    className: name === 'text_encoder' ? textEncoder.model.className : COMPONENT_CLASSES[name],
-    parameterCount: roots[name].parameters.parameterCount,
-    bytes: roots[name].parameters.byteLength,
-  }));
-}
-
 interface DenoisingJob {
   readonly scope: TensorScope;
   readonly scheduler: Scheduler;
@@ -446,12 +463,18 @@ async function beginRecord(
 ): Promise<{
   textStates: TensorData;
   textMask: TensorData;
+  textStates1?: TensorData;
+  textMask1?: TensorData;
   initialLatents: TensorData;
   latents: TensorData[];
 }> {
   return {
     textStates: await readTensor(text.states),
     textMask: await readTensor(text.mask),
+    ...(text.second && {
+      textStates1: await readTensor(text.second.states),
+      textMask1: await readTensor(text.second.mask),
+    }),
     initialLatents: await nhwcToNchw(initial),
     latents: [],
   };
@@ -462,6 +485,11 @@ async function trimmedMel(mel: tf.Tensor4D, frames: number): Promise<MelSpectrog
   const melBins = mel.shape[2];
   const { data } = await readTensor(mel);
   return { data: data.slice(0, frames * melBins), frames, melBins };
+}
+
+function statesTensor(states: TensorData): tf.Tensor3D {
+  const [batch, tokens, width] = checkedShape(states, ['B', 'L', 'D']);
+  return tf.tensor3d(states.data, [batch!, tokens!, width!]);
 }
 
 function maskTensor(mask: TensorData): tf.Tensor2D {

@@ -1,52 +1,52 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { ClapTextModelWithProjection, parseClapTextConfig } from '../../models/clap';
-import { parseT5Config, T5EncoderModel } from '../../models/t5';
 import type {
   EncoderStates,
+  UNet2DConditionConfig,
   UNet2DConditionInputs,
   UNet2DConditionModel,
 } from '../../models/unet-2d-condition';
-import type { ParameterScope } from '../../nn';
+import type { EncodedPrompts } from '../../text/text-tokenizer';
+import type { Plan } from './component-plan';
 
-/** What a prompt is to the UNet: states that it attends to (Tango), or one vector beside the timestep (AudioLDM). */
-export interface TextEncoder {
-  readonly className: 'T5EncoderModel' | 'ClapTextModelWithProjection';
-  readonly vocabSize: number;
-  /** Width of the states. */
-  readonly width: number;
-  readonly conditioning: 'states' | 'class-embedding';
-  /**
-   * @param inputIds int32 [B, L]
-   * @param attentionMask [B, L], 1 for a token, 0 for padding
-   * @returns [B, S, D]: S is L for states, 1 for a class embedding
-   */
-  forward(inputIds: tf.Tensor2D, attentionMask: tf.Tensor2D): tf.Tensor3D;
+/** What a prompt is to the UNet: Tango's states, AudioLDM's vector beside the timestep, AudioLDM 2's two kinds of states. */
+export type Conditioning = 'states' | 'class-embedding' | 'two-states';
+
+/** The texts of a batch; unconditional rows come first. */
+export interface PromptTexts {
+  readonly negativePrompts: readonly string[];
+  readonly prompts: readonly string[];
 }
 
-export function buildT5(json: unknown, params: ParameterScope): TextEncoder {
-  const config = parseT5Config(json);
-  const model = new T5EncoderModel(config, params);
-  return {
-    className: 'T5EncoderModel',
-    vocabSize: config.vocabSize,
-    width: config.dModel,
-    conditioning: 'states',
-    forward: (inputIds, attentionMask) => model.forward(inputIds, attentionMask),
-  };
+/** A batch of texts as the UNet takes them. */
+export interface EncodedText {
+  readonly states: tf.Tensor3D; // [B, S, D]
+  readonly mask: tf.Tensor2D; // [B, S]
+  /** AudioLDM 2's T5 states, of which `states` there are the language model's answer: `encoder_hidden_states_1`. */
+  readonly second: { readonly states: tf.Tensor3D; readonly mask: tf.Tensor2D } | null;
+  readonly prompts: EncodedPrompts;
 }
 
-/** AudioLDM's: CLAP's embedding of the text, brought to length 1 as `AudioLDMPipeline` does. */
-export function buildClap(json: unknown, params: ParameterScope): TextEncoder {
-  const config = parseClapTextConfig(json);
-  const model = new ClapTextModelWithProjection(config, params);
-  return {
-    className: 'ClapTextModelWithProjection',
-    vocabSize: config.vocabSize,
-    width: config.projectionDim,
-    conditioning: 'class-embedding',
-    forward: (inputIds, attentionMask) =>
-      tf.tidy(() => tf.expandDims<tf.Tensor3D>(model.forward(inputIds, attentionMask), 1)),
-  };
+/** Texts to what the UNet takes. */
+export interface TextConditioner {
+  readonly conditioning: Conditioning;
+  /** Components that a prompt needs and the UNet does not: where there is little room, they leave while it runs. */
+  readonly plans: readonly Plan<unknown>[];
+  /** With the weights that are there. The caller disposes the tensors. */
+  encode(texts: PromptTexts): EncodedText;
+  /** Why this UNet or these tokenizers are not for these text encoders, in words. */
+  problemsWith(unet: UNet2DConditionConfig): readonly string[];
+}
+
+/** What a UNet needs of it; without a mask all states count. */
+interface UNetText {
+  readonly states: tf.Tensor3D;
+  readonly mask?: tf.Tensor2D | undefined;
+  readonly second: { readonly states: tf.Tensor3D; readonly mask?: tf.Tensor2D | undefined } | null;
+}
+
+/** The tensors of a batch of texts. */
+export function tensorsOf({ states, mask, second }: Omit<EncodedText, 'prompts'>): readonly tf.Tensor[] {
+  return second ? [states, mask, second.states, second.mask] : [states, mask];
 }
 
 /** A batch of prompts as a UNet takes them, once a generation. */
@@ -56,12 +56,13 @@ export class UNetCondition {
     readonly inputs: UNet2DConditionInputs,
   ) {}
 
-  /** @param states [B, S, D] @param mask [B, S] */
-  static of(unet: UNet2DConditionModel, states: tf.Tensor3D, mask?: tf.Tensor2D): UNetCondition {
-    if (unet.config.classEmbedding === null) {
-      return new UNetCondition(unet.prepareEncoderStates(states, mask), {});
+  /** The texts' tensors stay the caller's. */
+  static of(unet: UNet2DConditionModel, { states, mask, second }: UNetText): UNetCondition {
+    if (unet.config.classEmbedding !== null) {
+      return new UNetCondition(null, { classLabels: tf.squeeze<tf.Tensor2D>(states, [1]) });
     }
-    return new UNetCondition(null, { classLabels: tf.squeeze<tf.Tensor2D>(states, [1]) });
+    const attentions = unet.crossAttentions();
+    return new UNetCondition(unet.prepareEncoderStates(states, mask, attentions, second ?? undefined), {});
   }
 
   dispose(): void {

@@ -69,7 +69,7 @@ function stagesOfAClip(
   const size = channels * height * width;
   const noise = new TorchGenerator(0).randn(2 * size);
   const latents: TensorData = { data: noise.slice(0, size), shape: [1, channels, height, width] };
-  let text: { states: TensorData; mask: TensorData };
+  let text: Awaited<ReturnType<TangoPipeline['encodeText']>>;
   let mel: TensorData;
   return [
     {
@@ -86,6 +86,8 @@ function stagesOfAClip(
           timestep: TIMESTEP,
           textStates: text.states,
           textMask: text.mask,
+          textStates1: text.states1,
+          textMask1: text.mask1,
         });
       },
     },

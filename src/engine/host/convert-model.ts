@@ -1,7 +1,8 @@
 import { ModelNotFoundError } from '../../common/errors';
 import { releaseBuffer } from '../../common/release-buffer';
 import { openTangoReleased } from '../../diffusion/checkpoints/tango-released';
-import { type ComponentName, checkTangoComponents } from '../../diffusion/pipelines/tango-components';
+import type { ComponentName } from '../../diffusion/pipelines/model-index';
+import { checkTangoComponents } from '../../diffusion/pipelines/tango-components';
 import { type ModelFolder, narrowStateDict, type StateDict, writeSafetensors } from '../../weights';
 import type { FileToKeep } from './model-store';
 
@@ -11,11 +12,15 @@ export const FLOAT32_PARAMETERS = 256e6;
 /** Where a component's weights are kept, whatever layout they came in. */
 const WEIGHT_FILES: Readonly<Record<ComponentName, string>> = {
   text_encoder: 'text_encoder/model.safetensors',
+  text_encoder_2: 'text_encoder_2/model.safetensors',
+  projection_model: 'projection_model/diffusion_pytorch_model.safetensors',
+  language_model: 'language_model/model.safetensors',
   unet: 'unet/diffusion_pytorch_model.safetensors',
   vae: 'vae/diffusion_pytorch_model.safetensors',
   vocoder: 'vocoder/model.safetensors',
 };
-const OPTIONAL_FILES = ['tokenizer/tokenizer_config.json', 'README.md'];
+const DOCUMENTS =
+  /^(model_index\.json|README\.md|tokenizer(_2)?\/tokenizer(_config)?\.json|scheduler\/scheduler_config\.json)$/;
 
 export interface ConvertedModel {
   /** A diffusers folder over the files that came: weights are converted when they are read. */
@@ -85,11 +90,7 @@ export async function convertModel(
 /** What a model is read from besides its weights. */
 function isDocument(path: string): boolean {
   return (
-    path === 'model_index.json' ||
-    path === 'tokenizer/tokenizer.json' ||
-    path === 'scheduler/scheduler_config.json' ||
-    OPTIONAL_FILES.includes(path) ||
-    Object.keys(WEIGHT_FILES).some((component) => path === `${component}/config.json`)
+    DOCUMENTS.test(path) || Object.keys(WEIGHT_FILES).some((component) => path === `${component}/config.json`)
   );
 }
 

@@ -1,11 +1,8 @@
 import { InvalidConfigError } from '../../common/errors';
-import { COMPONENT_CLASSES } from '../../diffusion/pipelines/tango-components';
+import { classOf, componentsOf, usualClassOf } from '../../diffusion/pipelines/model-index';
 import { TANGO_LIMITS } from '../../diffusion/pipelines/tango-request';
 import { type ModelFolder, openComponentStateDict } from '../../weights';
 import type { ModelComponent, ModelSummary } from '../protocol';
-
-/** Components of a Tango-like folder, by their names in model_index.json. */
-const COMPONENTS = ['text_encoder', 'unet', 'vae', 'vocoder'] as const;
 
 /**
  * Describes a model folder from its configs, the headers of its weights and its card, without reading a weight.
@@ -19,10 +16,10 @@ export async function summarizeModel(
   source: ModelSummary['source'],
   fallbackName: string,
 ): Promise<ModelSummary> {
-  const index = asObject(await folder.json('model_index.json'), 'model_index.json');
+  const index = await folder.json('model_index.json');
   const dtypes = new Set<string>();
   const components: ModelComponent[] = [];
-  for (const name of COMPONENTS) {
+  for (const name of componentsOf(index)) {
     const weights = await openComponentStateDict(folder, name);
     let parameterCount = 0;
     let bytes = 0;
@@ -37,7 +34,7 @@ export async function summarizeModel(
     }
     components.push({
       name,
-      className: classNameOf(index[name]) ?? COMPONENT_CLASSES[name],
+      className: classOf(index, name) ?? usualClassOf(index, name),
       parameterCount,
       bytes,
       largestTensorElements,
@@ -59,11 +56,6 @@ export async function summarizeModel(
     minDurationSeconds: TANGO_LIMITS.durationSeconds.min,
     maxDurationSeconds: TANGO_LIMITS.durationSeconds.max,
   };
-}
-
-/** model_index.json has `"unet": ["diffusers", "UNet2DConditionModel"]`. */
-function classNameOf(entry: unknown): string | null {
-  return Array.isArray(entry) && typeof entry[1] === 'string' ? entry[1] : null;
 }
 
 /** Title, licence and first paragraph of a model card (README.md with YAML front matter), as far as there are any. */

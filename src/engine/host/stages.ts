@@ -18,17 +18,21 @@ export function stagesOf(withPipeline: WithPipeline): StagesApi {
       }
       return withPipeline((pipeline) => pipeline.encodeText(prompts));
     },
-    async predict({ sample, timestep, textStates, textMask }) {
+    async predict({ sample, timestep, textStates, textMask, textStates1, textMask1 }) {
       checkTensor('sample', sample, ['B', 'C', 'H', 'W']);
       checkTensor('textStates', textStates, ['B', 'L', 'D']);
       if (textMask) checkTensor('textMask', textMask, ['B', 'L']);
+      if (textStates1) checkTensor('textStates1', textStates1, ['B', 'S', 'D']);
+      if (textMask1) checkTensor('textMask1', textMask1, ['B', 'S']);
       const timesteps = typeof timestep === 'number' ? [timestep] : timestep;
       if (!Array.isArray(timesteps) || !timesteps.every((step) => Number.isFinite(step) && step >= 0)) {
         throw new InvalidInputError(
           `timestep must be a number of at least 0, or a list of them, but ${timestep} came.`,
         );
       }
-      return withPipeline((pipeline) => pipeline.predict({ sample, timestep, textStates, textMask }));
+      return withPipeline((pipeline) =>
+        pipeline.predict({ sample, timestep, textStates, textMask, textStates1, textMask1 }),
+      );
     },
     async encode(mel) {
       checkTensor('mel', mel, ['B', '1', 'T', 'F']);

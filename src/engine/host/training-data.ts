@@ -35,13 +35,16 @@ async function latentsOf(
   return (await pipeline.encode(mel)).data;
 }
 
-/** @throws InvalidInputError for AudioLDM, whose one vector a prompt is no states to train with */
+const TRAINABLE = 'Fine-tuning is for models of the Tango family';
+const NOT_TRAINABLE = {
+  'class-embedding': `${TRAINABLE}; this one (AudioLDM) can generate only. Choose another model.`,
+  'two-states': `${TRAINABLE}; this one (AudioLDM 2) can generate only. Choose another model.`,
+} as const;
+
+/** @throws InvalidInputError for AudioLDM, whose prompt is one vector, and for AudioLDM 2, whose prompt is two states */
 export async function cacheText(pipeline: TangoPipeline, prompt: string): Promise<CachedText> {
-  if (pipeline.denoiser.unet.config.classEmbedding !== null) {
-    throw new InvalidInputError(
-      'Fine-tuning is for models of the Tango family; this one (AudioLDM) can generate only. Choose another model.',
-    );
-  }
+  const { conditioning } = pipeline;
+  if (conditioning !== 'states') throw new InvalidInputError(NOT_TRAINABLE[conditioning]);
   const { states } = await pipeline.encodeText([prompt]);
   const [, tokens, width] = states.shape as [number, number, number];
   return { states: states.data, tokens, width };

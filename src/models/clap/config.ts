@@ -74,6 +74,21 @@ export function parseClapTextConfig(json: unknown): ClapTextWithProjectionConfig
   };
 }
 
+/**
+ * The text tower of a transformers ClapConfig, as AudioLDM 2 has it: the audio tower's part is not read.
+ *
+ * @throws InvalidConfigError naming the field
+ */
+export function parseClapTextTower(json: unknown): ClapTextWithProjectionConfig {
+  const reader = new ConfigReader(json, 'CLAP');
+  reader.only('model_type', 'clap');
+  return {
+    ...parseText(reader.raw('text_config') ?? {}),
+    projectionDim: reader.integer('projection_dim', 512),
+    projectionHiddenAct: reader.oneOf('projection_hidden_act', ['relu', 'gelu'], 'relu'),
+  };
+}
+
 function parseText(json: unknown): ClapTextConfig {
   const reader = new ConfigReader(json, 'CLAP’s text tower');
   reader.only('is_decoder', false);

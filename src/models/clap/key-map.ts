@@ -10,6 +10,9 @@ export const CLAP_IGNORED_KEYS: readonly RegExp[] = [
   /\.num_batches_tracked$/,
 ];
 
+/** The audio tower, which a text does not need. */
+export const CLAP_AUDIO_KEYS: readonly RegExp[] = [/^audio_model\./, /^audio_projection\./];
+
 /** Parts of LAION's checkpoints that no embedding comes from: the front end in torch, a classifier, training's heads. */
 const LAION_LEFT_OUT: readonly RegExp[] = [
   /^audio_branch\.(spectrogram_extractor|logmel_extractor|tscam_conv|head)\./,

@@ -1,11 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { attention } from '../../gpu/kernels';
 import { Linear, type ParameterScope } from '../../nn';
-import type { EncoderStates, KeysAndValues } from './encoder-states';
+import type { EncoderStates, KeysAndValues, PromptIndex } from './encoder-states';
 
 export interface AttentionOptions {
   /** Width of the attended states; null attends to the queries' own states. */
   readonly contextWidth: number | null;
+  /** Which of the prompt's states it looks at: AudioLDM 2 has two. */
+  readonly prompt?: PromptIndex;
   readonly heads: number;
 }
 
@@ -22,11 +24,13 @@ export class Attention {
   readonly toOut: Linear;
   readonly width: number;
   readonly contextWidth: number | null;
+  readonly prompt: PromptIndex;
   readonly #heads: number;
 
-  constructor(params: ParameterScope, width: number, { contextWidth, heads }: AttentionOptions) {
+  constructor(params: ParameterScope, width: number, { contextWidth, heads, prompt = 0 }: AttentionOptions) {
     this.width = width;
     this.contextWidth = contextWidth;
+    this.prompt = prompt;
     this.#heads = heads;
     this.toQ = new Linear(params.child('to_q'), width, width, { bias: false });
     this.toK = new Linear(params.child('to_k'), contextWidth ?? width, width, { bias: false });
@@ -55,13 +59,9 @@ export class Attention {
     return tf.tidy(() => {
       const queries = splitHeads(this.toQ.forward(hidden), this.#heads); // [B, N, L, D]
       const { keys, values } = encoder ? encoder.of(this) : this.keysAndValues(hidden);
+      const bias = encoder?.biasOf(this);
       const scale = queries.shape[3] ** -0.5;
-      const attended = attention(
-        queries,
-        keys,
-        values,
-        encoder?.bias ? { scale, bias: encoder.bias } : { scale },
-      );
+      const attended = attention(queries, keys, values, bias ? { scale, bias } : { scale });
       return this.toOut.forward(mergeHeads(attended)) as tf.Tensor3D;
     });
   }

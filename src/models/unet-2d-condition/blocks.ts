@@ -4,7 +4,7 @@ import type { Attention } from './attention';
 import type { EncoderStates } from './encoder-states';
 import { Downsample2D, Upsample2D } from './resample';
 import { ResnetBlock2D, type ResnetBlock2DOptions } from './resnet-block';
-import { Transformer2DModel, type Transformer2DOptions } from './transformer-2d';
+import { runTransformers, Transformer2DModel, type Transformer2DOptions } from './transformer-2d';
 
 /*
  * The UNet's blocks. `forward` depends on its arguments and the parameters only, so that a trainer can keep a block's
@@ -13,8 +13,8 @@ import { Transformer2DModel, type Transformer2DOptions } from './transformer-2d'
 
 export interface BlockOptions {
   readonly resnet: ResnetBlock2DOptions;
-  /** Null in DownBlock2D, UpBlock2D and UNetMidBlock2D: no transformer after the resnets. */
-  readonly transformer: Transformer2DOptions | null;
+  /** Those behind each resnet: none in DownBlock2D, UpBlock2D and UNetMidBlock2D; AudioLDM 2 has several. */
+  readonly transformers: readonly Transformer2DOptions[];
   readonly layers: number;
 }
 
@@ -27,6 +27,7 @@ export interface DownBlockOutput {
 /** CrossAttnDownBlock2D and DownBlock2D. */
 export class DownBlock2D {
   readonly resnets: readonly ResnetBlock2D[];
+  /** Layer by layer. */
   readonly attentions: readonly Transformer2DModel[];
   readonly downsampler: Downsample2D | null;
 
@@ -55,6 +56,11 @@ export class DownBlock2D {
     return this.attentions.flatMap((transformer) => transformer.crossAttentions());
   }
 
+  /** Those that run behind a resnet. */
+  transformersOf(layer: number): readonly Transformer2DModel[] {
+    return layerOf(this.attentions, this.resnets.length, layer);
+  }
+
   /**
    * @param input [B, H, W, inChannels]
    * @param temb activated time embedding, [B or 1, timeEmbedDim]
@@ -63,7 +69,7 @@ export class DownBlock2D {
     const skips: tf.Tensor4D[] = [];
     let hidden = input;
     this.resnets.forEach((resnet, layer) => {
-      hidden = runLayer(hidden, resnet, this.attentions[layer], temb, encoder);
+      hidden = runLayer(hidden, resnet, this.transformersOf(layer), temb, encoder);
       skips.push(hidden);
     });
     if (this.downsampler) {
@@ -77,21 +83,27 @@ export class DownBlock2D {
 /** UNetMidBlock2DCrossAttn (resnet, transformer, resnet) and UNetMidBlock2D (one resnet). */
 export class MidBlock2D {
   readonly resnets: readonly ResnetBlock2D[];
+  /** Layer by layer. */
   readonly attentions: readonly Transformer2DModel[];
 
   constructor(
     params: ParameterScope,
     channels: number,
-    { resnet, transformer }: Omit<BlockOptions, 'layers'>,
+    { resnet, transformers }: Omit<BlockOptions, 'layers'>,
   ) {
-    const layers = transformer ? 1 : 0;
-    this.attentions = buildTransformers(params, { resnet, transformer, layers }, channels);
+    const layers = transformers.length > 0 ? 1 : 0;
+    this.attentions = buildTransformers(params, { resnet, transformers, layers }, channels);
     this.resnets = buildResnets(
       params,
-      { resnet, transformer, layers: layers + 1 },
+      { resnet, transformers, layers: layers + 1 },
       () => channels,
       channels,
     );
+  }
+
+  /** Those that run before a resnet. */
+  transformersOf(layer: number): readonly Transformer2DModel[] {
+    return layer === 0 ? [] : this.attentions;
   }
 
   crossAttentions(): readonly Attention[] {
@@ -102,8 +114,7 @@ export class MidBlock2D {
   forward(input: tf.Tensor4D, temb: tf.Tensor2D, encoder: EncoderStates | null): tf.Tensor4D {
     return tf.tidy(() =>
       this.resnets.reduce((hidden, resnet, layer) => {
-        const transformer = this.attentions[layer - 1];
-        return resnet.forward(transformer ? transformer.forward(hidden, encoder) : hidden, temb);
+        return resnet.forward(runTransformers(hidden, this.transformersOf(layer), encoder), temb);
       }, input),
     );
   }
@@ -112,6 +123,7 @@ export class MidBlock2D {
 /** CrossAttnUpBlock2D and UpBlock2D. */
 export class UpBlock2D {
   readonly resnets: readonly ResnetBlock2D[];
+  /** Layer by layer. */
   readonly attentions: readonly Transformer2DModel[];
   readonly upsampler: Upsample2D | null;
 
@@ -141,6 +153,11 @@ export class UpBlock2D {
     return this.attentions.flatMap((transformer) => transformer.crossAttentions());
   }
 
+  /** Those that run behind a resnet. */
+  transformersOf(layer: number): readonly Transformer2DModel[] {
+    return layerOf(this.attentions, this.resnets.length, layer);
+  }
+
   /**
    * @param input [B, H, W, inChannels]
    * @param skips one a layer, in the order in which the layers take them; each [B, H, W, skipChannels[layer]]
@@ -158,7 +175,7 @@ export class UpBlock2D {
       this.resnets.forEach((resnet, layer) => {
         const joined = tf.concat([hidden, skips[layer]!], 3);
         if (hidden !== input) hidden.dispose();
-        hidden = runLayer(joined, resnet, this.attentions[layer], temb, encoder);
+        hidden = runLayer(joined, resnet, this.transformersOf(layer), temb, encoder);
         joined.dispose();
       });
       return this.upsampler ? this.upsampler.forward(hidden, upsampleSize) : hidden;
@@ -169,14 +186,13 @@ export class UpBlock2D {
 function runLayer(
   input: tf.Tensor4D,
   resnet: ResnetBlock2D,
-  transformer: Transformer2DModel | undefined,
+  transformers: readonly Transformer2DModel[],
   temb: tf.Tensor2D,
   encoder: EncoderStates | null,
 ): tf.Tensor4D {
   const convolved = resnet.forward(input, temb);
-  if (!transformer) return convolved;
-  const attended = transformer.forward(convolved, encoder);
-  convolved.dispose();
+  const attended = runTransformers(convolved, transformers, encoder);
+  if (attended !== convolved) convolved.dispose();
   return attended;
 }
 
@@ -194,12 +210,19 @@ function buildResnets(
 
 function buildTransformers(
   params: ParameterScope,
-  { layers, transformer }: BlockOptions,
+  { layers, transformers }: BlockOptions,
   channels: number,
 ): readonly Transformer2DModel[] {
-  if (!transformer) return [];
-  return Array.from(
-    { length: layers },
-    (_, layer) => new Transformer2DModel(params.child(`attentions.${layer}`), channels, transformer),
-  );
+  return Array.from({ length: layers }, () => transformers)
+    .flat()
+    .map((options, i) => new Transformer2DModel(params.child(`attentions.${i}`), channels, options));
+}
+
+function layerOf(
+  attentions: readonly Transformer2DModel[],
+  layers: number,
+  layer: number,
+): readonly Transformer2DModel[] {
+  const perLayer = attentions.length / layers;
+  return attentions.slice(layer * perLayer, (layer + 1) * perLayer);
 }

@@ -40,7 +40,7 @@ describe('parseUNet2DConditionConfig', () => {
       blockOutChannels: [320, 640, 1280, 1280],
       layersPerBlock: [2, 2, 2, 2],
       numAttentionHeads: [5, 10, 20, 20],
-      crossAttentionDim: [1024, 1024, 1024, 1024],
+      crossAttentionDim: [[1024], [1024], [1024], [1024]],
       midBlockType: 'UNetMidBlock2DCrossAttn',
       timeEmbedDim: 1280,
       useLinearProjection: true,
@@ -53,7 +53,7 @@ describe('parseUNet2DConditionConfig', () => {
       inChannels: 4,
       blockOutChannels: [320, 640, 1280, 1280],
       numAttentionHeads: [8, 8, 8, 8],
-      crossAttentionDim: [1280, 1280, 1280, 1280],
+      crossAttentionDim: [[1280], [1280], [1280], [1280]],
       normNumGroups: 32,
       activation: 'silu',
       useLinearProjection: false,
@@ -70,7 +70,31 @@ describe('parseUNet2DConditionConfig', () => {
     })();
     expect(config.classEmbedding).toEqual({ type: 'simple_projection', inputWidth: 512 });
     expect(config.classEmbeddingsConcat).toBe(true);
-    expect(config.crossAttentionDim).toEqual([320, 640, 1280, 1280]);
+    expect(config.crossAttentionDim).toEqual([[320], [640], [1280], [1280]]);
+  });
+
+  it("reads AudioLDM 2's lists of widths, which are in its own class only", () => {
+    const audioldm2 = {
+      _class_name: 'AudioLDM2UNet2DConditionModel',
+      block_out_channels: [128, 256, 384, 640],
+      attention_head_dim: [4, 8, 12, 20],
+      num_attention_heads: null,
+      cross_attention_dim: [[null, 768, 1024], [null, 768, 1024], [768], [null, 768, 1024, null]],
+      transformer_layers_per_block: 2,
+    };
+    const config = parse(audioldm2)();
+    expect(config.crossAttentionDim).toEqual(audioldm2.cross_attention_dim);
+    expect(config.transformerLayersPerBlock).toEqual([2, 2, 2, 2]);
+    expect(parse({ ...audioldm2, _class_name: 'UNet2DConditionModel' })).toThrow('"cross_attention_dim"');
+    for (const lists of [
+      [[null], [768]],
+      [[], [768], [768], [768]],
+      [[768.5], [768], [768], [768]],
+      [[1, 2, 3, 4, 5], [768], [768], [768]],
+      [[768], 768, [768], [768]],
+    ]) {
+      expect(parse({ ...audioldm2, cross_attention_dim: lists })).toThrow('"cross_attention_dim"');
+    }
   });
 
   it('passes options that are off, whatever their names', () => {

@@ -1,6 +1,8 @@
 import type { Activation } from '../../gpu/kernels';
 import { ConfigReader } from '../config-reader';
 
+const PLAIN_CLASS = 'UNet2DConditionModel';
+const AUDIOLDM2_CLASS = 'AudioLDM2UNet2DConditionModel';
 const DOWN_BLOCK_TYPES = ['CrossAttnDownBlock2D', 'DownBlock2D'] as const;
 const UP_BLOCK_TYPES = ['CrossAttnUpBlock2D', 'UpBlock2D'] as const;
 const CLASS_EMBED_TYPES = ['timestep', 'identity', 'projection', 'simple_projection'] as const;
@@ -21,6 +23,7 @@ export type ClassEmbedding =
 
 /** What a UNet2DConditionModel is made of; lists hold one entry for each resolution level, finest first. */
 export interface UNet2DConditionConfig {
+  readonly className: typeof PLAIN_CLASS | typeof AUDIOLDM2_CLASS;
   readonly inChannels: number;
   readonly outChannels: number;
   readonly centerInputSample: boolean;
@@ -35,7 +38,11 @@ export interface UNet2DConditionConfig {
   readonly transformerLayersPerBlock: readonly number[];
   /** `attention_head_dim` in the file: diffusers reads it as the number of heads, and so does every checkpoint. */
   readonly numAttentionHeads: readonly number[];
-  readonly crossAttentionDim: readonly number[];
+  /**
+   * One entry for each transformer behind a resnet: one, or AudioLDM 2's up to four. Null attends to the image alone; the
+   * first two look at the first of the prompt's states, the others at the second.
+   */
+  readonly crossAttentionDim: readonly (readonly (number | null)[])[];
   readonly onlyCrossAttention: readonly boolean[];
   readonly useLinearProjection: boolean;
   readonly downsamplePadding: number;
@@ -74,14 +81,16 @@ const HARMLESS = [
   'use_ema_warmup',
 ];
 
+/** As many transformers behind a resnet as diffusers' class has. */
+const MAX_TRANSFORMERS = 4;
+
 /**
- * Reads a diffusers UNet2DConditionModel config.json. Absent fields take diffusers' defaults.
+ * Reads the config.json of a diffusers UNet2DConditionModel or AudioLDM2UNet2DConditionModel. Absent fields take diffusers' defaults.
  *
  * @throws InvalidConfigError for an option this class does not have, naming the field and what is supported.
  */
 export function parseUNet2DConditionConfig(json: unknown): UNet2DConditionConfig {
   const reader = new ConfigReader(json, 'the UNet');
-  reader.only('_class_name', 'UNet2DConditionModel');
 
   const blockOutChannels = reader.integers('block_out_channels', [320, 640, 1280, 1280]);
   const levels = blockOutChannels.length;
@@ -123,6 +132,7 @@ export function parseUNet2DConditionConfig(json: unknown): UNet2DConditionConfig
   const timeEmbeddingActivation = readOptionalActivation(reader, 'time_embedding_act_fn');
   const classEmbedding = readClassEmbedding(reader);
   const config: UNet2DConditionConfig = {
+    className: reader.oneOf('_class_name', [PLAIN_CLASS, AUDIOLDM2_CLASS], PLAIN_CLASS),
     inChannels: reader.integer('in_channels', 4),
     outChannels: reader.integer('out_channels', 4),
     centerInputSample: reader.boolean('center_input_sample', false),
@@ -139,7 +149,7 @@ export function parseUNet2DConditionConfig(json: unknown): UNet2DConditionConfig
     layersPerBlock: reader.integerPerLevel('layers_per_block', levels, 2),
     transformerLayersPerBlock: reader.integerPerLevel('transformer_layers_per_block', levels, 1),
     numAttentionHeads,
-    crossAttentionDim: reader.integerPerLevel('cross_attention_dim', levels, 1280),
+    crossAttentionDim: readCrossAttentionDim(reader, levels),
     onlyCrossAttention: reader.booleanPerLevel('only_cross_attention', levels, false),
     useLinearProjection: reader.boolean('use_linear_projection', false),
     downsamplePadding: reader.integer('downsample_padding', 1, 0),
@@ -181,6 +191,34 @@ function refuseUnsupported(reader: ConfigReader): void {
 function attends(down: readonly DownBlockType[], up: readonly UpBlockType[], level: number): boolean {
   const isCoarsest = level === down.length - 1;
   return isCoarsest || down[level] !== 'DownBlock2D' || up[up.length - 1 - level] !== 'UpBlock2D';
+}
+
+/** A list of lists is AudioLDM 2's: in a UNet2DConditionModel it would mean nothing. */
+function readCrossAttentionDim(
+  reader: ConfigReader,
+  levels: number,
+): readonly (readonly (number | null)[])[] {
+  const lists: unknown = reader.raw('cross_attention_dim');
+  const nested = Array.isArray(lists) && lists.some((entry) => Array.isArray(entry));
+  if (!nested || reader.raw('_class_name') !== AUDIOLDM2_CLASS) {
+    return reader.integerPerLevel('cross_attention_dim', levels, 1280).map((width) => [width]);
+  }
+  if (lists.length !== levels || !lists.every(isListOfWidths)) {
+    return reader.refuse(
+      'cross_attention_dim',
+      `${levels} lists of 1 to ${MAX_TRANSFORMERS} widths, each an integer or null`,
+    );
+  }
+  return lists;
+}
+
+function isListOfWidths(list: unknown): list is readonly (number | null)[] {
+  return (
+    Array.isArray(list) &&
+    list.length >= 1 &&
+    list.length <= MAX_TRANSFORMERS &&
+    list.every((width) => width === null || (Number.isSafeInteger(width) && width >= 1 && width <= 2 ** 20))
+  );
 }
 
 function readActivation(reader: ConfigReader, field: string): Activation {

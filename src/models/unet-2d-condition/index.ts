@@ -6,5 +6,9 @@ export type { EncoderStates } from './encoder-states';
 export { Downsample2D, Upsample2D } from './resample';
 export { ResnetBlock2D } from './resnet-block';
 export { Transformer2DModel } from './transformer-2d';
-export { type UNet2DConditionInputs, UNet2DConditionModel } from './unet-2d-condition-model';
+export {
+  type PromptStates,
+  type UNet2DConditionInputs,
+  UNet2DConditionModel,
+} from './unet-2d-condition-model';
 export type { UNetStage } from './unet-stages';

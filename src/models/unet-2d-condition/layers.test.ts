@@ -54,7 +54,7 @@ const LAYERS: Readonly<Record<string, LayerCase>> = {
           .map((attn) => [attn, attn.keysAndValues(states)] as const);
         return transformer.forward(
           image(fixture, 'hidden_states'),
-          new EncoderStates(1, new Map(prepared), bias),
+          new EncoderStates(1, new Map(prepared), [bias]),
         );
       };
     },

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { type AdaptableLayer, Conv2d, GroupNorm, Linear, type ParameterScope } from '../../nn';
+import { type AdaptableLayer, Conv2d, GroupNorm, Linear, type ParameterScope, runInSequence } from '../../nn';
 import type { Attention } from './attention';
 import { BasicTransformerBlock, type BasicTransformerBlockOptions } from './basic-transformer-block';
 import type { EncoderStates } from './encoder-states';
@@ -16,6 +16,18 @@ export interface Transformer2DOptions extends BasicTransformerBlockOptions {
 
 /** Channels are last, so that a pixel is a token, and a linear layer and a 1x1 convolution are the same. */
 type Projection = AdaptableLayer;
+
+/** One after another; `image` itself without any. [B, H, W, C] -> [B, H, W, C] */
+export function runTransformers(
+  image: tf.Tensor4D,
+  transformers: readonly Transformer2DModel[],
+  encoder: EncoderStates | null,
+): tf.Tensor4D {
+  return runInSequence(
+    image,
+    transformers.map((transformer) => ({ forward: (x: tf.Tensor4D) => transformer.forward(x, encoder) })),
+  );
+}
 
 /** Transformer blocks over the pixels of an image, added to it (diffusers' `Transformer2DModel`, continuous input). */
 export class Transformer2DModel {

@@ -23,6 +23,8 @@ const FIXTURES = {
   'class-projection': new URL('./fixtures/class-projection.safetensors', import.meta.url),
   'class-identity': new URL('./fixtures/class-identity.safetensors', import.meta.url),
   'class-embedding': new URL('./fixtures/class-embedding.safetensors', import.meta.url),
+  'audioldm2-tiny': new URL('./fixtures/audioldm2-tiny.safetensors', import.meta.url),
+  'audioldm2-deep-tiny': new URL('./fixtures/audioldm2-deep-tiny.safetensors', import.meta.url),
   'default-tiny': new URL('./fixtures/default-tiny.safetensors', import.meta.url),
 } as const;
 
@@ -47,12 +49,15 @@ function image(fixture: Fixture, name: string): tf.Tensor4D {
 
 function prompt(model: UNet2DConditionModel, fixture: Fixture): EncoderStates | null {
   if (!fixture.names.includes('encoder_hidden_states')) return null;
+  const tensor = <T extends tf.Tensor>(name: string): T | undefined =>
+    fixture.names.includes(name) ? fixture.tensor<T>(name) : undefined;
   const states = fixture.tensor<tf.Tensor3D>('encoder_hidden_states');
-  const mask = fixture.names.includes('encoder_attention_mask')
-    ? fixture.tensor<tf.Tensor2D>('encoder_attention_mask')
-    : undefined;
-  const encoder = model.prepareEncoderStates(states, mask);
-  tf.dispose([states, mask ?? []]);
+  const mask = tensor<tf.Tensor2D>('encoder_attention_mask');
+  const states1 = tensor<tf.Tensor3D>('encoder_hidden_states_1');
+  const mask1 = tensor<tf.Tensor2D>('encoder_attention_mask_1');
+  const second = states1 && { states: states1, mask: mask1 };
+  const encoder = model.prepareEncoderStates(states, mask, model.crossAttentions(), second);
+  tf.dispose([states, mask ?? [], states1 ?? [], mask1 ?? []]);
   return encoder;
 }
 
@@ -106,23 +111,49 @@ forEachBackend('UNet2DConditionModel', () => {
     });
   });
 
-  it("names the blocks' linear layers and convolutions as the checkpoint does", async () => {
-    const fixture = await loadFixture(FIXTURES['tango2-tiny']);
-    const root = new ParameterRoot();
-    const model = new UNet2DConditionModel(
-      parseUNet2DConditionConfig(fixture.metadata('config')),
-      root.scope,
-    );
-    const shapes = fixture.metadata<Record<string, readonly number[]>>('state_dict');
-    const expected = Object.keys(shapes).filter(
-      (name) => /^(down|up|mid)_block/.test(name) && name.endsWith('.weight') && shapes[name]!.length >= 2,
-    );
-    expect([...model.adaptableLayers().keys()].map((path) => `${path}.weight`).sort()).toEqual(
-      expected.sort(),
-    );
-    expect(
-      model.adaptableLayers().get('mid_block.attentions.0.transformer_blocks.0.attn1.to_out.0'),
-    ).toBeDefined();
+  it.each(['tango2-tiny', 'audioldm2-tiny'] as const)(
+    "names the blocks' linear layers and convolutions as the checkpoint does: %s",
+    async (name) => {
+      const fixture = await loadFixture(FIXTURES[name]);
+      const root = new ParameterRoot();
+      const model = new UNet2DConditionModel(
+        parseUNet2DConditionConfig(fixture.metadata('config')),
+        root.scope,
+      );
+      const shapes = fixture.metadata<Record<string, readonly number[]>>('state_dict');
+      const expected = Object.keys(shapes).filter(
+        (name) => /^(down|up|mid)_block/.test(name) && name.endsWith('.weight') && shapes[name]!.length >= 2,
+      );
+      expect([...model.adaptableLayers().keys()].map((path) => `${path}.weight`).sort()).toEqual(
+        expected.sort(),
+      );
+      expect(
+        model.adaptableLayers().get('mid_block.attentions.0.transformer_blocks.0.attn1.to_out.0'),
+      ).toBeDefined();
+    },
+  );
+
+  it('of AudioLDM 2 leaves no tensor behind, and needs both states of its prompt', async () => {
+    const loaded = await load(FIXTURES['audioldm2-tiny']);
+    const { model, fixture } = loaded;
+    await expectNoLeak(() => {
+      const encoder = prompt(model, fixture);
+      run(loaded, encoder).dispose();
+      encoder?.dispose();
+    });
+    tf.tidy(() => {
+      const states = tf.zeros<tf.Rank.R3>([2, 8, 12]);
+      const given = (second: tf.Tensor3D, mask?: tf.Tensor2D) => () =>
+        model.prepareEncoderStates(states, undefined, model.crossAttentions(), { states: second, mask });
+      expect(() => model.prepareEncoderStates(states)).toThrow(/attends to two states.*Give both/);
+      expect(given(tf.zeros([2, 5, 12]))).toThrow(/encoderHiddenStates1 should be \[B, S, 20\]/);
+      expect(given(tf.zeros([1, 5, 20]))).toThrow(/encoderHiddenStates1 should be \[2, S, D\]/);
+      expect(given(tf.zeros([2, 5, 20]), tf.ones([2, 4]))).toThrow(
+        /encoderAttentionMask1 should be \[2, 5\]/,
+      );
+      expect(() => model.forward(tf.zeros([2, 12, 4, 4]), [1], null)).toThrow(/attends to a prompt/);
+    });
+    loaded.root.dispose();
   });
 
   describe('the prompt, prepared once', () => {

@@ -7,12 +7,22 @@ import type { Attention } from './attention';
 import { type BlockOptions, DownBlock2D, MidBlock2D, UpBlock2D } from './blocks';
 import { buildClassEmbedder, type ClassEmbedder } from './class-embedding';
 import type { UNet2DConditionConfig } from './config';
-import { EncoderStates, type KeysAndValues } from './encoder-states';
+import { EncoderStates } from './encoder-states';
 import { sinusoidalEmbedding, TimestepEmbedding } from './timestep-embedding';
 import { stagesOf, type UNetStage } from './unet-stages';
 
 /** Added to the logits of padding tokens; the released models were trained with this number, not with -infinity. */
 const MASKED_LOGIT = -10_000;
+
+/** AudioLDM 2's third and fourth transformer behind a resnet look at the second of the prompt's states. */
+const LAST_OF_FIRST_PROMPT = 1;
+
+/** What a prompt is to the UNet. */
+export interface PromptStates {
+  readonly states: tf.Tensor3D; // [B, S, D]
+  /** 1 for a token, 0 for padding; left out: all count. */
+  readonly mask?: tf.Tensor2D | undefined; // [B, S]
+}
 
 export interface UNet2DConditionInputs {
   /** Needed when the config has a class embedding: [B, width], or [B] numbers or indices. */
@@ -20,7 +30,7 @@ export interface UNet2DConditionInputs {
 }
 
 /**
- * diffusers' UNet2DConditionModel: predicts the noise (or v) of a noisy image from its timestep and a prompt.
+ * diffusers' UNet2DConditionModel and AudioLDM2UNet2DConditionModel: predicts the noise (or v) of a noisy image from its timestep and a prompt.
  *
  * Images are [B, H, W, C]. For mel latents H is time and W is frequency. Parameter names are the checkpoint's.
  */
@@ -99,34 +109,41 @@ export class UNet2DConditionModel {
    * @param encoderHiddenStates [B, S, D]
    * @param encoderAttentionMask [B, S], 1 for a token, 0 for padding
    * @param attentions those that the states are for
+   * @param second AudioLDM 2's `encoder_hidden_states_1` and their mask
    * @returns states that the caller disposes
-   * @throws InvalidInputError for a width or a mask that does not fit
+   * @throws InvalidInputError for a width or a mask that does not fit, and when AudioLDM 2's second states are missing
    */
   prepareEncoderStates(
     encoderHiddenStates: tf.Tensor3D,
     encoderAttentionMask?: tf.Tensor2D,
     attentions: readonly Attention[] = this.crossAttentions(),
+    second?: PromptStates,
   ): EncoderStates {
+    const first = { states: encoderHiddenStates, mask: encoderAttentionMask };
+    const promptOf = ({ prompt }: Attention): PromptStates => {
+      if (prompt === 0) return first;
+      if (second) return second;
+      throw new InvalidInputError(
+        'This UNet attends to two states of a prompt (AudioLDM 2: of its language model and of T5), but one came. Give both.',
+      );
+    };
+    for (const attention of attentions) {
+      const { states } = promptOf(attention);
+      const name = attention.prompt === 0 ? 'encoderHiddenStates' : 'encoderHiddenStates1';
+      matchShape(name, states.shape, ['B', 'S', attention.contextWidth!]);
+    }
     const [batch, tokens] = encoderHiddenStates.shape;
-    const byAttention = new Map<Attention, KeysAndValues>();
-    for (const attention of attentions) {
-      matchShape('encoderHiddenStates', encoderHiddenStates.shape, ['B', 'S', attention.contextWidth!]);
-    }
     if (encoderAttentionMask) matchShape('encoderAttentionMask', encoderAttentionMask.shape, [batch, tokens]);
-    for (const attention of attentions) {
-      byAttention.set(attention, attention.keysAndValues(encoderHiddenStates));
+    if (second) {
+      matchShape('encoderHiddenStates1', second.states.shape, [batch, 'S', 'D']);
+      if (second.mask)
+        matchShape('encoderAttentionMask1', second.mask.shape, [batch, second.states.shape[1]]);
     }
-    const bias = encoderAttentionMask
-      ? tf.tidy(() =>
-          tf.reshape<tf.Rank.R4>(tf.mul(tf.sub(1, tf.cast(encoderAttentionMask, 'float32')), MASKED_LOGIT), [
-            batch,
-            1,
-            1,
-            tokens,
-          ]),
-        )
-      : null;
-    return new EncoderStates(batch, byAttention, bias);
+    const biases = [maskBias(first.mask), maskBias(second?.mask)];
+    const byAttention = new Map(
+      attentions.map((attention) => [attention, attention.keysAndValues(promptOf(attention).states)]),
+    );
+    return new EncoderStates(batch, byAttention, biases);
   }
 
   /**
@@ -261,6 +278,15 @@ export class UNet2DConditionModel {
   }
 }
 
+/** [B, S] of 1 and 0 -> [B, 1, 1, S] of 0 and what hides a key; null without a mask */
+function maskBias(mask: tf.Tensor2D | undefined): tf.Tensor4D | null {
+  if (!mask) return null;
+  const [batch, tokens] = mask.shape;
+  return tf.tidy(() =>
+    tf.reshape<tf.Rank.R4>(tf.mul(tf.sub(1, tf.cast(mask, 'float32')), MASKED_LOGIT), [batch, 1, 1, tokens]),
+  );
+}
+
 function blockOptions(config: UNet2DConditionConfig, level: number, attends: boolean): BlockOptions {
   return {
     layers: config.layersPerBlock[level]!,
@@ -272,22 +298,21 @@ function blockOptions(config: UNet2DConditionConfig, level: number, attends: boo
       timeScaleShift: config.timeScaleShift,
       outputScaleFactor: 1,
     },
-    transformer: attends
-      ? {
-          layers: config.transformerLayersPerBlock[level]!,
-          heads: config.numAttentionHeads[level]!,
-          crossAttentionDim: config.crossAttentionDim[level]!,
-          onlyCrossAttention: config.onlyCrossAttention[level]!,
-          normNumGroups: config.normNumGroups,
-          useLinearProjection: config.useLinearProjection,
-        }
-      : null,
+    transformers: (attends ? config.crossAttentionDim[level]! : []).map((crossAttentionDim, i) => ({
+      layers: config.transformerLayersPerBlock[level]!,
+      heads: config.numAttentionHeads[level]!,
+      crossAttentionDim,
+      onlyCrossAttention: config.onlyCrossAttention[level]!,
+      prompt: i <= LAST_OF_FIRST_PROMPT ? 0 : 1,
+      normNumGroups: config.normNumGroups,
+      useLinearProjection: config.useLinearProjection,
+    })),
   };
 }
 
 function buildMidBlock(config: UNet2DConditionConfig, params: ParameterScope): MidBlock2D {
   const coarsest = config.blockOutChannels.length - 1;
-  const { resnet, transformer } = blockOptions(
+  const { resnet, transformers } = blockOptions(
     config,
     coarsest,
     config.midBlockType === 'UNetMidBlock2DCrossAttn',
@@ -295,7 +320,7 @@ function buildMidBlock(config: UNet2DConditionConfig, params: ParameterScope): M
   return new MidBlock2D(params.child('mid_block'), config.blockOutChannels[coarsest]!, {
     // As in diffusers, the mid block alone has an output factor, and its self attention is never left out.
     resnet: { ...resnet, outputScaleFactor: config.midBlockScaleFactor },
-    transformer: transformer && { ...transformer, onlyCrossAttention: false },
+    transformers: transformers.map((transformer) => ({ ...transformer, onlyCrossAttention: false })),
   });
 }
 

@@ -3,8 +3,9 @@ import type { AdaptableLayer } from '../../nn';
 import type { Attention } from './attention';
 import type { DownBlock2D, MidBlock2D, UpBlock2D } from './blocks';
 import type { EncoderStates } from './encoder-states';
+import type { Downsample2D, Upsample2D } from './resample';
 import type { ResnetBlock2D } from './resnet-block';
-import type { Transformer2DModel } from './transformer-2d';
+import { runTransformers, type Transformer2DModel } from './transformer-2d';
 
 /*
  * The UNet cut into its layers, between conv_in and conv_norm_out. A trainer that has no room for every activation keeps
@@ -36,7 +37,7 @@ export interface UNetStage {
 
 interface Layer {
   readonly resnet: ResnetBlock2D;
-  readonly transformer: Transformer2DModel | undefined;
+  readonly transformers: readonly Transformer2DModel[];
 }
 
 /** The stages in the order in which a pass runs them. */
@@ -46,83 +47,79 @@ export function stagesOf(
   upBlocks: readonly UpBlock2D[],
 ): readonly UNetStage[] {
   return [
-    ...downBlocks.flatMap(({ resnets, attentions, downsampler }) => [
-      ...resnets.map((resnet, i) =>
-        layerStage({ resnet, transformer: attentions[i] }, { takesSkip: false, givesSkip: true }),
-      ),
-      ...(downsampler
-        ? [
-            resampleStage((hidden) => downsampler.forward(hidden), {
-              givesSkip: true,
-              upsamples: false,
-              adaptableLayers: downsampler.adaptableLayers(),
-            }),
-          ]
-        : []),
+    ...downBlocks.flatMap((block) => [
+      ...layersOf(block).map((layer) => layerStage(layer, { takesSkip: false, givesSkip: true })),
+      ...(block.downsampler ? [downsampleStage(block.downsampler)] : []),
     ]),
-    ...midBlock.resnets.map((resnet, i) => midStage({ resnet, transformer: midBlock.attentions[i - 1] })),
-    ...upBlocks.flatMap(({ resnets, attentions, upsampler }) => [
-      ...resnets.map((resnet, i) =>
-        layerStage({ resnet, transformer: attentions[i] }, { takesSkip: true, givesSkip: false }),
-      ),
-      ...(upsampler
-        ? [
-            resampleStage((hidden, { size }) => upsampler.forward(hidden, size), {
-              givesSkip: false,
-              upsamples: true,
-              adaptableLayers: upsampler.adaptableLayers(),
-            }),
-          ]
-        : []),
+    ...layersOf(midBlock).map((layer) => midStage(layer)),
+    ...upBlocks.flatMap((block) => [
+      ...layersOf(block).map((layer) => layerStage(layer, { takesSkip: true, givesSkip: false })),
+      ...(block.upsampler ? [upsampleStage(block.upsampler)] : []),
     ]),
   ];
 }
 
-/** A resnet and the transformer behind it. */
+function layersOf(block: DownBlock2D | MidBlock2D | UpBlock2D): readonly Layer[] {
+  return block.resnets.map((resnet, i) => ({ resnet, transformers: block.transformersOf(i) }));
+}
+
+/** A resnet and the transformers behind it. */
 function layerStage(
-  { resnet, transformer }: Layer,
+  { resnet, transformers }: Layer,
   skips: Pick<UNetStage, 'takesSkip' | 'givesSkip'>,
 ): UNetStage {
   return {
     ...skips,
-    ...partsOf({ resnet, transformer }),
+    ...partsOf({ resnet, transformers }),
     upsamples: false,
     run: (hidden, skip, { temb, encoder }) =>
       tf.tidy(() => {
         const input = skip ? tf.concat([hidden, skip], 3) : hidden;
-        const convolved = resnet.forward(input, temb);
-        return transformer ? transformer.forward(convolved, encoder) : convolved;
+        return runTransformers(resnet.forward(input, temb), transformers, encoder);
       }),
   };
 }
 
-/** In the middle the transformer comes first. */
-function midStage({ resnet, transformer }: Layer): UNetStage {
+/** In the middle the transformers come first. */
+function midStage({ resnet, transformers }: Layer): UNetStage {
   return {
     takesSkip: false,
     givesSkip: false,
     upsamples: false,
-    ...partsOf({ resnet, transformer }),
+    ...partsOf({ resnet, transformers }),
     run: (hidden, _skip, { temb, encoder }) =>
-      tf.tidy(() => resnet.forward(transformer ? transformer.forward(hidden, encoder) : hidden, temb)),
+      tf.tidy(() => resnet.forward(runTransformers(hidden, transformers, encoder), temb)),
   };
 }
 
-function resampleStage(
-  run: (hidden: tf.Tensor4D, context: StageContext) => tf.Tensor4D,
-  kind: Pick<UNetStage, 'givesSkip' | 'upsamples' | 'adaptableLayers'>,
-): UNetStage {
+function downsampleStage(downsampler: Downsample2D): UNetStage {
   return {
     takesSkip: false,
-    ...kind,
+    givesSkip: true,
+    upsamples: false,
     crossAttentions: [],
-    run: (hidden, _skip, context) => run(hidden, context),
+    adaptableLayers: downsampler.adaptableLayers(),
+    run: (hidden) => downsampler.forward(hidden),
   };
 }
 
-function partsOf({ resnet, transformer }: Layer): Pick<UNetStage, 'crossAttentions' | 'adaptableLayers'> {
+function upsampleStage(upsampler: Upsample2D): UNetStage {
   return {
-    crossAttentions: transformer?.crossAttentions() ?? [],
-    adaptableLayers: [...(transformer?.adaptableLayers() ?? []), ...resnet.adaptableLayers()],
+    takesSkip: false,
+    givesSkip: false,
+    upsamples: true,
+    crossAttentions: [],
+    adaptableLayers: upsampler.adaptableLayers(),
+    run: (hidden, _skip, { size }) => upsampler.forward(hidden, size),
+  };
+}
+
+function partsOf({ resnet, transformers }: Layer): Pick<UNetStage, 'crossAttentions' | 'adaptableLayers'> {
+  return {
+    crossAttentions: transformers.flatMap((transformer) => transformer.crossAttentions()),
+    adaptableLayers: [
+      ...transformers.flatMap((transformer) => transformer.adaptableLayers()),
+      ...resnet.adaptableLayers(),
+    ],
   };
 }

@@ -13,7 +13,15 @@ export interface ModelFit {
   readonly problem: string | null;
 }
 
-const PART_NAMES = { text_encoder: 'Text encoder', unet: 'UNet', vae: 'VAE', vocoder: 'Vocoder' } as const;
+const PART_NAMES = {
+  text_encoder: 'Text encoder',
+  text_encoder_2: 'Text encoder 2',
+  projection_model: 'Projection',
+  language_model: 'Language model',
+  unet: 'UNet',
+  vae: 'VAE',
+  vocoder: 'Vocoder',
+} as const;
 /** A WebAssembly memory of 32-bit addresses ends there. */
 const WASM_BYTES = 4 * 2 ** 30;
 
