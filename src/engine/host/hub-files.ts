@@ -12,8 +12,8 @@ const DOCUMENTS = ['README.md', 'model_index.json'];
 /** Without these a CLAP cannot be read. */
 const CLAP_NEEDS = ['config.json', 'preprocessor_config.json', 'tokenizer.json'];
 const CLAP_DOCUMENTS = [...CLAP_NEEDS, 'README.md', 'tokenizer_config.json'];
-/** Other models of the family have other names in it; the 16 kHz one comes first where a repository has both. */
-const PANN_NAME = /cnn14|pann/i;
+/** Other models of the family have other names; the 16 kHz one comes first where a repository has both. */
+const PANN_NAME = /cnn14|\bpanns?\b/i;
 const PANN_WEIGHTS = [/^Cnn14_16k[^/]*\.pth$/, /^Cnn14(_mAP[^/]*)?\.pth$/];
 /** In the order in which a folder's weights are looked for. */
 const VARIANTS = ['', '.fp16'];
