@@ -1,7 +1,13 @@
 /** Signal code on Float32Array: no tensors, no DOM; the same numbers on the page, in a worker and in Node. */
 export type { DecodedSound } from './compressed/decoded-sound';
 export { decodeSound } from './decode-sound';
-export { type LogMelConfig, type LogMelSpectrogram, logMelSpectrogram, TANGO_LOG_MEL } from './log-mel';
+export {
+  type LogMelConfig,
+  type LogMelSpectrogram,
+  logMelSpectrogram,
+  melDecibels,
+  TANGO_LOG_MEL,
+} from './log-mel';
 export { integratedLoudness, samplePeakDbfs } from './loudness';
 export { hzToMel, type MelFilter, type MelFilterBankOptions, melFilterBank, melToHz } from './mel';
 export { joinCaptions, mixSounds, soundLevelDb } from './mixing';

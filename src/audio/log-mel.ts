@@ -1,4 +1,4 @@
-import { type MelFilterBankOptions, melFilterBank } from './mel';
+import { type MelFilter, type MelFilterBankOptions, melFilterBank } from './mel';
 import { magnitudeSpectrogram, type StftOptions } from './stft';
 
 export interface LogMelConfig extends StftOptions, MelFilterBankOptions {
@@ -6,7 +6,7 @@ export interface LogMelConfig extends StftOptions, MelFilterBankOptions {
   readonly floor: number;
 }
 
-/** Natural-log mel spectrogram, row-major [frames, melBins]. */
+/** Logarithm of a mel spectrogram, row-major [frames, melBins]. */
 export interface LogMelSpectrogram {
   readonly data: Float32Array;
   readonly frames: number;
@@ -53,6 +53,37 @@ export function logMelSpectrogram(
       let sum = 0;
       for (let k = 0; k < weights.length; k += 1) sum += weights[k]! * magnitudes.data[offset + k]!;
       data[t * melBins + m] = Math.log(Math.max(sum, config.floor));
+    });
+  }
+  return { data, frames, melBins };
+}
+
+/** Power below this is raised to it: −100 dB. */
+const POWER_FLOOR = 1e-10;
+
+/**
+ * Log-mel as librosa's `power_to_db` makes it, without an upper bound on the range: 10 log10(max(x, 1e-10)) of the power
+ * spectrum through mel filters. CLAP and PANNs hear sounds so.
+ *
+ * @param waveform [samples] at config.sampleRateHz
+ * @param filters of the config, when they have been made before
+ * @returns floor(samples / hop) + 1 frames, in dB
+ * @throws InvalidInputError when the sound is not longer than half a transform
+ */
+export function melDecibels(
+  waveform: Float32Array,
+  config: StftOptions & MelFilterBankOptions,
+  filters: readonly MelFilter[] = melFilterBank(config),
+): LogMelSpectrogram {
+  const { data: magnitudes, frames, bins } = magnitudeSpectrogram(waveform, config); // [frames, bins]
+  const { melBins } = config;
+  const data = new Float32Array(frames * melBins); // [frames, melBins]
+  for (let t = 0; t < frames; t += 1) {
+    filters.forEach(({ firstBin, weights }, m) => {
+      const offset = t * bins + firstBin;
+      let sum = 0;
+      for (let k = 0; k < weights.length; k += 1) sum += weights[k]! * magnitudes[offset + k]! ** 2;
+      data[t * melBins + m] = 10 * Math.log10(Math.max(sum, POWER_FLOOR));
     });
   }
   return { data, frames, melBins };

@@ -1,15 +1,9 @@
-import type { JobOptions, ModelFile } from './protocol-jobs';
+import type { JobOptions } from './protocol-jobs';
+import type { ListenerModels, ListenerSummary } from './protocol-listeners';
 
 /** How well sounds fit captions, by CLAP: types only. */
 
-export interface ClapModelSummary {
-  readonly id: string;
-  readonly name: string;
-  readonly source: 'bundled' | 'imported';
-  readonly description: string;
-  readonly license: string | null;
-  readonly bytes: number;
-  readonly parameterCount: number;
+export interface ClapModelSummary extends ListenerSummary {
   /** Width of its embeddings. */
   readonly projectionDim: number;
 }
@@ -68,23 +62,8 @@ export interface ClapEmbeddings {
   readonly embeddings: readonly Float32Array[];
 }
 
-export interface ClapApi {
-  /** The CLAP models there are: those that come with the studio first. */
-  models(): Promise<readonly ClapModelSummary[]>;
-  /**
-   * Keeps a CLAP: a transformers folder (`ClapModel`), or LAION's .pt with RoBERTa's tokenizer.json.
-   * @throws InvalidInputError, ModelNotFoundError, InvalidConfigError, StateDictError, WeightsFormatError: nothing is kept
-   */
-  importFiles(
-    files: readonly ModelFile[],
-    options?: JobOptions<{
-      readonly loadedBytes: number;
-      readonly totalBytes: number;
-      readonly label: string;
-    }>,
-  ): Promise<ClapModelSummary>;
-  /** @throws InvalidInputError for a bundled one, ModelNotFoundError */
-  remove(id: string): Promise<void>;
+/** `importFiles` takes a transformers folder (`ClapModel`), or LAION's .pt with RoBERTa's tokenizer.json. */
+export interface ClapApi extends ListenerModels<ClapModelSummary> {
   /**
    * For each item the scores of each model, in the order of `modelIds` (default: of `models()`).
    * @throws InvalidInputError; ModelNotFoundError when there is no such CLAP, or none at all

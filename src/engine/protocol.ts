@@ -8,6 +8,7 @@ import type { Benchmark } from './protocol-benchmark';
 import type { ClapApi, ClapModelSummary } from './protocol-clap';
 import type { HubOrigin, HubPlan, HubSource, ModelCheck, StorageReport } from './protocol-hub';
 import type { JobOptions, ModelFile } from './protocol-jobs';
+import type { PannModelSummary, PannsApi } from './protocol-panns';
 import type { PreferencesApi } from './protocol-preferences';
 import type { AdapterLineage, TrainApi, TrainRun } from './protocol-training';
 
@@ -211,11 +212,14 @@ export interface ModelsApi {
   /** What a repository's model costs, before its first byte. @throws InvalidInputError, NetworkError */
   inspect(source: HubSource): Promise<HubPlan>;
   /**
-   * Fetches a model or a CLAP of a hub and keeps it. Stopped by the signal, a closed tab or an error it goes on at the same byte
+   * Fetches a model, a CLAP or PANNs of a hub and keeps it. Stopped by the signal, a closed tab or an error it goes on at the same byte
    * when it is called again.
    * @throws InvalidInputError, NetworkError, StorageError, and all that `importFiles` throws
    */
-  download(source: HubSource, options?: JobOptions<LoadProgress>): Promise<ModelSummary | ClapModelSummary>;
+  download(
+    source: HubSource,
+    options?: JobOptions<LoadProgress>,
+  ): Promise<ModelSummary | ClapModelSummary | PannModelSummary>;
   /** Downloads that were begun and are no models yet. */
   downloads(): Promise<readonly HubPlan[]>;
   storage(): Promise<StorageReport>;
@@ -269,6 +273,7 @@ export interface StudioEngine {
   readonly train: TrainApi;
   readonly preferences: PreferencesApi;
   readonly clap: ClapApi;
+  readonly panns: PannsApi;
   /** Times each stage of the model in use. */
   readonly benchmark: Benchmark;
 }

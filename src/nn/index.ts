@@ -1,5 +1,6 @@
 export {
   type AdaptableLayer,
+  BatchNorm2d,
   Conv1d,
   Conv2d,
   ConvTranspose1d,

@@ -176,6 +176,35 @@ export class RmsNorm {
   }
 }
 
+/**
+ * torch.nn.BatchNorm2d after its training: each channel, the last axis here, by its running mean and variance. What it
+ * counts while it trains (`num_batches_tracked`) is no parameter.
+ */
+export class BatchNorm2d {
+  readonly weight: Parameter; // [C]
+  readonly bias: Parameter; // [C]
+  readonly runningMean: Parameter; // [C]
+  readonly runningVar: Parameter; // [C]
+
+  constructor(
+    params: ParameterScope,
+    channels: number,
+    private readonly options: { readonly eps: number } = { eps: 1e-5 },
+  ) {
+    this.weight = params.weight('weight', [channels], 'vector');
+    this.bias = params.weight('bias', [channels], 'vector');
+    this.runningMean = params.weight('running_mean', [channels], 'vector');
+    this.runningVar = params.weight('running_var', [channels], 'vector');
+  }
+
+  forward<T extends tf.Tensor>(x: T): T {
+    const [mean, variance, bias, weight] = [this.runningMean, this.runningVar, this.bias, this.weight].map(
+      ({ tensor }) => tensor as tf.Tensor1D,
+    ) as [tf.Tensor1D, tf.Tensor1D, tf.Tensor1D, tf.Tensor1D];
+    return tf.batchNorm(x, mean, variance, bias, weight, this.options.eps) as T;
+  }
+}
+
 /** torch.nn.Embedding: int32 [...] -> [..., D]. */
 export class Embedding {
   readonly weight: Parameter; // [V, D]

@@ -23,6 +23,7 @@ export function fakeClap(): ClapApi {
   return {
     models: async () => fakeClapModels,
     importFiles: refuse,
+    verify: refuse,
     remove: refuse,
     score: async ({ items, modelIds = fakeClapModels.map(({ id }) => id) }, { onProgress } = {}) => {
       onProgress?.({ index: items.length * modelIds.length, count: items.length * modelIds.length });

@@ -21,6 +21,7 @@ import type {
 } from '../engine/protocol';
 import { fakeBenchmark } from './fake-benchmark';
 import { fakeClap } from './fake-clap';
+import { fakePanns } from './fake-panns';
 import { createFakeTraining, type FakeTraining } from './fake-training';
 
 const SAMPLE_RATE_HZ = 16_000;
@@ -258,6 +259,7 @@ export function createFakeEngineClient(options: FakeEngineOptions = {}): FakeEng
     benchmark: fakeBenchmark(info, pause, fakeModel),
     train,
     clap,
+    panns: fakePanns(),
     preferences: new Preferences(
       { generate, clap, modelId: () => current?.id ?? fakeModel.id, backend: () => 'wasm' },
       new PreferenceStore(new MemoryStore()),

@@ -1,6 +1,6 @@
 export { float32Values } from './float32-values';
 export { openSafetensors, type SafetensorsFile } from './formats/safetensors';
-export { openTorchCheckpoint } from './formats/torch-checkpoint';
+export { isLegacyTorchFile, namesInCommand, openTorchCheckpoint } from './formats/torch-checkpoint';
 export { writeSafetensors } from './formats/write-safetensors';
 export { folderFromFiles, type ModelFolder } from './model-folder';
 export { narrowStateDict } from './narrow-state-dict';

@@ -100,6 +100,14 @@ function engineOf(options: EngineStartOptions): StudioEngine {
       score: unused,
       embedText: unused,
       embedAudio: unused,
+      verify: unused,
+    },
+    panns: {
+      models: unused,
+      importFiles: unused,
+      verify: unused,
+      remove: unused,
+      tag: unused,
     },
   };
 }

@@ -133,6 +133,10 @@ export function createEngineClient(options: EngineClientOptions = {}): EngineCli
       ...engine.clap,
       importFiles: (files, jobOptions) => engine.clap.importFiles(files.map(toModelFile), jobOptions),
     },
+    panns: {
+      ...engine.panns,
+      importFiles: (files, jobOptions) => engine.panns.importFiles(files.map(toModelFile), jobOptions),
+    },
     async generate(request, jobOptions) {
       const sounds = await engine.generate(request, jobOptions);
       modelId = request.modelId ?? modelId;

@@ -1,18 +1,15 @@
-import { InvalidInputError, ModelNotFoundError } from '../../common/errors';
-import { openClap, openLaionReleased } from '../../models/clap';
-import { folderFromFiles, type ModelFolder, narrowStateDict, writeSafetensors } from '../../weights';
-import type { JobOptions, LoadProgress, ModelFile } from '../protocol';
+import { InvalidInputError } from '../../common/errors';
+import { type OpenedClap, openClap, openLaionReleased } from '../../models/clap';
+import { folderFromFiles, type ModelFolder } from '../../weights';
+import type { HubPlan, JobOptions, LoadProgress, ModelCheck, ModelFile } from '../protocol';
 import type { ClapModelSummary } from '../protocol-clap';
-import type { HubPlan } from '../protocol-hub';
 import { BUNDLED_CLAP_IDS } from '../protocol-limits';
 import { fetchBundledModel } from './bundled-model';
-import { fingerprint } from './fingerprint';
-import { checkedFiles, folderNameOf, slugOf } from './model-library';
-import type { FileToKeep, ModelStore } from './model-store';
+import { bytesOf, type FoundListener, ListenerLibrary, precisionOf } from './listener-library';
+import { checkedFiles, folderNameOf } from './model-library';
+import type { ModelStore } from './model-store';
 import { readCard } from './model-summary';
 
-/** A CLAP of up to this many parameters keeps its float32; a larger one becomes float16, as GPUs hold it. */
-export const CLAP_FLOAT32_PARAMETERS = 32e6;
 const DOCUMENTS = [
   'config.json',
   'preprocessor_config.json',
@@ -21,20 +18,20 @@ const DOCUMENTS = [
   'README.md',
 ];
 
-export interface FoundClap {
-  readonly folder: ModelFolder;
-  readonly summary: ClapModelSummary;
-}
+export type FoundClap = FoundListener<ClapModelSummary>;
 
 /** The CLAP models there are: those served with the studio, and those a person imported. */
 export class ClapLibrary {
   readonly #bundled = new Map<string, Promise<FoundClap>>();
+  readonly #kept: ListenerLibrary<ClapModelSummary>;
 
   /** @param modelsUrl absolute address of the folder that holds the bundled ones, with a slash at its end */
   constructor(
     private readonly modelsUrl: string,
-    private readonly store: ModelStore<ClapModelSummary>,
-  ) {}
+    store: ModelStore<ClapModelSummary>,
+  ) {
+    this.#kept = new ListenerLibrary('CLAP', store);
+  }
 
   /** A bundled one is left out when it cannot be had; opening it says why. */
   async list(): Promise<readonly ClapModelSummary[]> {
@@ -46,18 +43,12 @@ export class ClapLibrary {
         ),
       ),
     );
-    return [...bundled.flat(), ...(await this.store.list())];
+    return [...bundled.flat(), ...(await this.#kept.list())];
   }
 
   /** @throws ModelNotFoundError, NetworkError, WeightsFormatError, StorageError */
   async open(id: string): Promise<FoundClap> {
-    if (isBundled(id)) return this.#openBundled(id);
-    const found = await this.store.open(id);
-    if (found) return found;
-    const known = (await this.list()).map((model) => model.id).join(', ');
-    throw new ModelNotFoundError(
-      `There is no CLAP "${id}" in this browser. There are: ${known || 'none'}. Choose one of them, or import one.`,
-    );
+    return isBundled(id) ? this.#openBundled(id) : this.#kept.open(id);
   }
 
   /**
@@ -73,26 +64,33 @@ export class ClapLibrary {
   ): Promise<ClapModelSummary> {
     const given = folderFromFiles(checkedFiles(files));
     const folder = (await openLaionReleased(given)) ?? given;
-    const read = await summarizeClap(folder, 'unnamed', 'imported', nameOf(files));
-    const described = plan ? { ...read, name: plan.repo, license: plan.license ?? read.license } : read;
-    const identity = given
-      .list()
-      .filter((path) => /\.(pt|ckpt|pth|bin|safetensors)$|config\.json$/.test(path));
-    const identified = await Promise.all(
-      identity.map(async (path) => ({ path, blob: await given.blob(path) })),
+    const opened = await openClap(folder);
+    const documents = await Promise.all(
+      DOCUMENTS.filter((path) => folder.has(path)).map(async (path) => ({
+        path,
+        blob: await folder.blob(path),
+      })),
     );
-    options.signal?.throwIfAborted();
-    const id = `${slugOf(described.name)}-${(await fingerprint(identified)).slice(0, 8)}`;
-    const kept = await this.store.open(id);
-    return kept?.summary ?? this.store.save({ ...described, id }, await filesToKeep(folder), options);
+    const model = {
+      given,
+      described: await summarizeClap(folder, opened, 'unnamed', 'imported', nameOf(files)),
+      weights: opened.stateDict,
+      names: opened.root.list().map(({ name }) => name),
+      documents,
+    };
+    return this.#kept.keep(model, options, plan);
+  }
+
+  /** @throws InvalidInputError for a bundled one, ModelNotFoundError */
+  async verify(id: string, options?: JobOptions<LoadProgress>): Promise<ModelCheck> {
+    if (!isBundled(id)) return this.#kept.verify(id, options);
+    throw new InvalidInputError('A CLAP that comes with the studio is checked whenever it is fetched.');
   }
 
   /** @throws InvalidInputError for a bundled one, ModelNotFoundError */
   async remove(id: string): Promise<void> {
-    if (isBundled(id)) throw new InvalidInputError('A CLAP that comes with the studio cannot be removed.');
-    if (!(await this.store.remove(id))) {
-      throw new ModelNotFoundError(`There is no CLAP "${id}" in this browser to remove.`);
-    }
+    if (!isBundled(id)) return this.#kept.remove(id);
+    throw new InvalidInputError('A CLAP that comes with the studio cannot be removed.');
   }
 
   /** Fetched once; a failure is not remembered, so that the next call tries again. */
@@ -101,7 +99,7 @@ export class ClapLibrary {
     if (known) return known;
     const opening = fetchBundledModel(`${this.modelsUrl}${id}/`).then(async ({ folder, name }) => ({
       folder,
-      summary: await summarizeClap(folder, id, 'bundled', name ?? id),
+      summary: await summarizeClap(folder, await openClap(folder), id, 'bundled', name ?? id),
     }));
     this.#bundled.set(id, opening);
     opening.catch(() => this.#bundled.delete(id));
@@ -122,40 +120,22 @@ function nameOf(files: readonly ModelFile[]): string {
 
 async function summarizeClap(
   folder: ModelFolder,
+  { config, root, stateDict }: OpenedClap,
   id: string,
   source: ClapModelSummary['source'],
   fallbackName: string,
 ): Promise<ClapModelSummary> {
-  const { config, root, stateDict } = await openClap(folder);
   const card = await readCard(folder);
+  const names = root.list().map(({ name }) => name);
   return {
     id,
     name: card.title ?? fallbackName,
     source,
     description: card.description,
     license: card.license,
-    bytes: root.list().reduce((sum, { name }) => sum + (stateDict.entry(name)?.byteLength ?? 0), 0),
+    precision: precisionOf(stateDict, names),
+    bytes: bytesOf(stateDict, names),
     parameterCount: root.parameterCount,
     projectionDim: config.projectionDim,
   };
-}
-
-/** The folder as transformers writes it, weights in one safetensors file under transformers' names. */
-async function filesToKeep(folder: ModelFolder): Promise<readonly FileToKeep[]> {
-  const { root, stateDict } = await openClap(folder);
-  const names = root.list().map(({ name }) => name);
-  const to = root.parameterCount > CLAP_FLOAT32_PARAMETERS ? 'F16' : 'F32';
-  const narrowed = narrowStateDict(stateDict, names, { to });
-  const documents = await Promise.all(
-    DOCUMENTS.filter((path) => folder.has(path)).map(async (path) => ({
-      path,
-      blob: await folder.blob(path),
-    })),
-  );
-  const weights = {
-    path: 'model.safetensors',
-    expectedBytes: names.reduce((sum, name) => sum + (narrowed.entry(name)?.byteLength ?? 0), 0),
-    write: (put: (bytes: Uint8Array) => Promise<void>) => writeSafetensors(narrowed, put),
-  };
-  return [...documents, weights];
 }

@@ -45,6 +45,8 @@ export class ClapScorer implements ClapApi {
   ): Promise<ClapModelSummary> =>
     this.turn(options.signal, (signal) => this.library.importFiles(files, { ...options, signal }, plan));
 
+  verify: ClapApi['verify'] = (id, options) => this.library.verify(id, options);
+
   remove: ClapApi['remove'] = (id) =>
     this.turn(undefined, async () => {
       await this.library.remove(id);

@@ -28,6 +28,7 @@ import type {
 import type { BenchmarkProgress, BenchmarkRequest, BenchmarkResult } from '../protocol-benchmark';
 import type { ClapApi, ClapModelSummary } from '../protocol-clap';
 import { BUNDLED_MODEL_ID, GENERATE_DEFAULTS } from '../protocol-limits';
+import type { PannModelSummary, PannsApi } from '../protocol-panns';
 import type { PreferencesApi } from '../protocol-preferences';
 import type { TrainApi } from '../protocol-training';
 import type { EngineEvent, EngineStartOptions } from '../rpc/methods';
@@ -42,6 +43,8 @@ import { openKeyValueStore } from './key-value-store';
 import { ModelLibrary } from './model-library';
 import { ModelStore } from './model-store';
 import { modelsApi } from './models-api';
+import { PannLibrary } from './pann-library';
+import { PannTagger } from './pann-tagger';
 import { PreferenceStore } from './preference-store';
 import { Preferences } from './preferences';
 import { StageSpeeds } from './progress-estimate';
@@ -72,11 +75,13 @@ export class EngineHost implements StudioEngine {
   readonly stages: StagesApi;
   readonly train: TrainApi;
   readonly clap: ClapApi;
+  readonly panns: PannsApi;
   readonly preferences: PreferencesApi;
 
   readonly #library: ModelLibrary;
   readonly #trainer: Trainer;
   readonly #clap: ClapScorer;
+  readonly #panns: PannTagger;
   readonly #queue = new JobQueue();
   readonly #onEvent: (event: EngineEvent) => void;
   #device: ComputeDevice;
@@ -97,6 +102,7 @@ export class EngineHost implements StudioEngine {
     trainingStore: TrainingStore = new TrainingStore(openKeyValueStore('tango-studio-training')),
     preferenceStore: PreferenceStore = new PreferenceStore(openKeyValueStore('tango-studio-preferences')),
     clapStore: ModelStore<ClapModelSummary> = new ModelStore(openKeyValueStore('tango-studio-claps')),
+    pannStore: ModelStore<PannModelSummary> = new ModelStore(openKeyValueStore('tango-studio-panns')),
   ): Promise<EngineHost> {
     const device = await openDevice(options.backend);
     return new EngineHost(
@@ -106,6 +112,7 @@ export class EngineHost implements StudioEngine {
       trainingStore,
       preferenceStore,
       new ClapLibrary(options.modelsUrl, clapStore),
+      new PannLibrary(pannStore),
       onEvent,
     );
   }
@@ -117,6 +124,7 @@ export class EngineHost implements StudioEngine {
     trainingStore: TrainingStore,
     preferenceStore: PreferenceStore,
     clapLibrary: ClapLibrary,
+    pannLibrary: PannLibrary,
     onEvent: (event: EngineEvent) => void,
   ) {
     this.#device = device;
@@ -139,6 +147,7 @@ export class EngineHost implements StudioEngine {
         },
         runs: () => this.#trainer.runs(),
         importClap: (files, jobOptions, plan) => this.#clap.importFiles(files, jobOptions, plan),
+        importPann: (files, jobOptions, plan) => this.#panns.importFiles(files, jobOptions, plan),
         modelId: () => this.#modelId,
         forget: (id) => {
           if (this.#modelId === id) this.#modelId = BUNDLED_MODEL_ID;
@@ -172,6 +181,8 @@ export class EngineHost implements StudioEngine {
     this.train = this.#trainer;
     this.#clap = new ClapScorer(clapLibrary, (jobSignal, work) => this.#job(jobSignal, work));
     this.clap = this.#clap;
+    this.#panns = new PannTagger(pannLibrary, (jobSignal, work) => this.#job(jobSignal, work));
+    this.panns = this.#panns;
     this.preferences = new Preferences(
       {
         generate: (request, jobOptions) => this.generate(request, jobOptions),
@@ -213,6 +224,7 @@ export class EngineHost implements StudioEngine {
       const model = this.#loaded?.summary.id;
       this.#unload();
       this.#clap.unload();
+      this.#panns.unload();
       try {
         // Opened before the old one is let go: a backend that cannot be had leaves the engine where it is.
         const device = await openDevice(choice);
@@ -302,6 +314,7 @@ export class EngineHost implements StudioEngine {
     this.#lost ??= new JobCancelledError('The engine was closed.');
     this.#unload();
     this.#clap.unload();
+    this.#panns.unload();
     this.#device.dispose();
   }
 

@@ -2,8 +2,9 @@ import { readFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { InvalidInputError, JobCancelledError, NetworkError, StorageError } from '../../common/errors';
-import { tangoReleased } from '../../testing';
+import { readBlob, tangoReleased } from '../../testing';
 import { COMMIT, type HubFault, startFakeHub } from '../../testing/fake-hub';
+import { openTorchCheckpoint, renameStateDict, writeSafetensors } from '../../weights';
 import { hubAccess } from '../../weights/hub';
 import type { LoadProgress } from '../protocol';
 import { EngineHost } from './engine-host';
@@ -34,6 +35,21 @@ const clap = new Map<string, Uint8Array>([
 for (const path of CLAP_FILES)
   clap.set(path, await readFile(new URL(`../../../public/models/default-clap-1/${path}`, import.meta.url)));
 
+const PTH = await readBlob(new URL('../../models/pann-cnn14/fixtures/cnn14-16k.pth', import.meta.url));
+const pth = new Uint8Array(await PTH.arrayBuffer());
+
+/** A Cnn14 as a wrapper saved it: each name behind `backbone.`. */
+async function wrappedPann(): Promise<Uint8Array> {
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  const wrapped = renameStateDict(await openTorchCheckpoint(PTH, 'a.pth'), (name) =>
+    name.endsWith('num_batches_tracked') ? null : `backbone.${name}`,
+  );
+  const head = await writeSafetensors(wrapped, async (bytes) => {
+    parts.push(bytes.slice());
+  });
+  return new Uint8Array(await new Blob([head, ...parts]).arrayBuffer());
+}
+
 const hub = await startFakeHub(
   new Map([
     [REPO, { license: 'cc-by-nc-sa-4.0', files: own }],
@@ -41,6 +57,26 @@ const hub = await startFakeHub(
     ['someone/private', { token: TOKEN, files: contents }],
     ['someone/other', { files: new Map([['README.md', new Uint8Array(3)]]) }],
     ['laion/clap', { license: 'apache-2.0', tags: ['transformers', 'clap'], files: clap }],
+    [
+      'someone/panns_Cnn14',
+      {
+        license: 'mit',
+        files: new Map([
+          ['config.json', new Uint8Array(2)],
+          ['model.safetensors', await wrappedPann()],
+        ]),
+      },
+    ],
+    [
+      'someone/audio',
+      {
+        files: new Map([
+          ['Cnn14_mAP=0.431.pth', pth],
+          ['Cnn14_16k_mAP=0.438.pth', pth],
+          ['Cnn14_DecisionLevelMax_mAP=0.385.pth', pth],
+        ]),
+      },
+    ],
     [
       'laion/large',
       { tags: ['clap'], files: new Map([...clap, ['model.safetensors', new Uint8Array(130e6)]]) },
@@ -186,6 +222,49 @@ describe('a CLAP', () => {
       const [[score] = []] = await host.clap.score({ items, modelIds: [model.id] });
       expect(score).toMatchObject({ modelId: model.id, modelName: 'laion/clap' });
       expect(Math.abs(score!.score)).toBeLessThanOrEqual(1);
+    } finally {
+      host.dispose();
+    }
+  });
+});
+
+describe('PANNs', () => {
+  const ofPann = { ...source, repo: 'someone/panns_Cnn14' };
+
+  it('are told by the name of the repository or of the file; one file is fetched', async () => {
+    const plan = await open().inspect(ofPann);
+    expect(plan).toMatchObject({ kind: 'pann', license: 'mit' });
+    expect(plan.files.map(({ path }) => path)).toEqual(['model.safetensors']);
+    const published = await open().inspect({ ...source, repo: 'someone/audio' });
+    expect(published.kind).toBe('pann');
+    expect(published.files.map(({ path }) => path)).toEqual(['Cnn14_16k_mAP=0.438.pth']);
+  });
+
+  it('come, hear under their repository’s name, and let the download go', async () => {
+    const values = new MemoryStore();
+    const options = { backend: 'wasm', modelsUrl: 'http://127.0.0.1:9/models/', modelId: null } as const;
+    const stores = [undefined, undefined, undefined] as const;
+    const host = await EngineHost.open(
+      options,
+      () => {},
+      new ModelStore(values),
+      ...stores,
+      new ModelStore(new MemoryStore()),
+    );
+    try {
+      const model = await host.models.download(ofPann);
+      expect(model).toMatchObject({
+        name: 'someone/panns_Cnn14',
+        license: 'mit',
+        origin: { hubUrl: hub.url, repo: 'someone/panns_Cnn14', commit: COMMIT },
+        sampleRateHz: 16_000,
+      });
+      expect(await host.panns.models()).toEqual([model]);
+      expect(await values.keys()).toEqual([]);
+      const audio = Float32Array.from({ length: 16_000 }, (_, i) => Math.sin(i * i * 1e-6) / 2);
+      expect(await host.panns.tag({ audio, sampleRateHz: 16_000 })).toHaveLength(5);
+      await host.setBackend('auto');
+      expect(await host.panns.tag({ audio, sampleRateHz: 16_000, count: 2 })).toHaveLength(2);
     } finally {
       host.dispose();
     }

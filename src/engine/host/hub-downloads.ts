@@ -11,10 +11,10 @@ import {
 } from '../../weights/hub';
 import type { JobOptions, LoadProgress, ModelFile } from '../protocol';
 import type { HubPlan, HubSource } from '../protocol-hub';
-import { CLAP_FLOAT32_PARAMETERS } from './clap-library';
 import { FLOAT32_PARAMETERS } from './convert-model';
 import { chooseFiles } from './hub-files';
 import type { KeyValueStore, StoreKey } from './key-value-store';
+import { LISTENER_FLOAT32_PARAMETERS } from './listener-library';
 import { chunkKey, readChunk, storedChunk } from './model-store';
 
 /**
@@ -130,7 +130,7 @@ export class HubDownloads {
       );
     }
     const totalBytes = files.reduce((sum, { size }) => sum + size, 0);
-    const kept = chosen.kind === 'clap' ? CLAP_FLOAT32_PARAMETERS : FLOAT32_PARAMETERS;
+    const kept = chosen.kind === 'text-to-audio' ? FLOAT32_PARAMETERS : LISTENER_FLOAT32_PARAMETERS;
     const narrowed = totalBytes > kept * 4;
     if (narrowed) notes.push('float32 weights become float16 while the model is kept: half the size.');
     const plan: Omit<HubPlan, 'loadedBytes'> = {

@@ -12,6 +12,9 @@ const DOCUMENTS = ['README.md', 'model_index.json'];
 /** Without these a CLAP cannot be read. */
 const CLAP_NEEDS = ['config.json', 'preprocessor_config.json', 'tokenizer.json'];
 const CLAP_DOCUMENTS = [...CLAP_NEEDS, 'README.md', 'tokenizer_config.json'];
+/** Other models of the family have other names; the 16 kHz one comes first where a repository has both. */
+const PANN_NAME = /cnn14|\bpanns?\b/i;
+const PANN_WEIGHTS = [/^Cnn14_16k[^/]*\.pth$/, /^Cnn14(_mAP[^/]*)?\.pth$/];
 /** In the order in which a folder's weights are looked for. */
 const VARIANTS = ['', '.fp16'];
 const STEMS = ['diffusion_pytorch_model', 'model', 'pytorch_model'];
@@ -63,9 +66,21 @@ export function chooseFiles({
     const files = named((path) => weights.includes(path) || CLAP_DOCUMENTS.includes(path));
     return { kind: 'clap', files, elsewhere: null };
   }
+  const pann = pannWeights(repo, paths, weights);
+  if (pann !== null) {
+    return { kind: 'pann', files: named((path) => path === pann || path === 'README.md'), elsewhere: null };
+  }
   throw new InvalidInputError(
-    `${repo} holds no model that the studio reads: a diffusers folder (model_index.json), Tango's files (${TANGO_WEIGHTS.join(', ')}) or a CLAP of transformers (${CLAP_NEEDS.join(', ')}, weights). It has ${[...paths].slice(0, 8).join(', ') || 'no files'}.`,
+    `${repo} holds no model that the studio reads: a diffusers folder (model_index.json), Tango's files (${TANGO_WEIGHTS.join(', ')}) a CLAP of transformers (${CLAP_NEEDS.join(', ')}, weights) or PANNs' Cnn14 (safetensors, .pth). It has ${[...paths].slice(0, 8).join(', ') || 'no files'}.`,
   );
+}
+
+/** The one file of a Cnn14: in the Hub's layout, where the repository's name says what it is, or under its published name. */
+function pannWeights(repo: string, paths: ReadonlySet<string>, weights: readonly string[]): string | null {
+  const [whole] = weights;
+  if (PANN_NAME.test(repo) && weights.length === 1 && whole !== undefined) return whole;
+  const found = PANN_WEIGHTS.map((name) => [...paths].find((path) => name.test(path)));
+  return found.find((path) => path !== undefined) ?? null;
 }
 
 /** One set of a component's weights, the first that `openComponentStateDict` would find; '' is the folder itself. */

@@ -3,6 +3,7 @@ import type { ModelFolder } from '../../weights';
 import type { HubPlan, JobOptions, LoadProgress, ModelFile, ModelSummary, ModelsApi } from '../protocol';
 import type { ClapModelSummary } from '../protocol-clap';
 import { BUNDLED_MODEL_ID } from '../protocol-limits';
+import type { PannModelSummary } from '../protocol-panns';
 import type { TrainRun } from '../protocol-training';
 import type { HubDownloads } from './hub-downloads';
 import type { ModelLibrary } from './model-library';
@@ -26,6 +27,12 @@ export interface ModelsEngine {
     options: JobOptions<LoadProgress>,
     plan: HubPlan,
   ): Promise<ClapModelSummary>;
+  /** Keeps PANNs that were downloaded. */
+  importPann(
+    files: readonly ModelFile[],
+    options: JobOptions<LoadProgress>,
+    plan: HubPlan,
+  ): Promise<PannModelSummary>;
   /** A model that is in use no more. */
   forget(id: string): void;
 }
@@ -74,10 +81,11 @@ export function modelsApi(engine: ModelsEngine, library: ModelLibrary, downloads
     // The device is free for other jobs until the files are here.
     async download(source, options = {}) {
       const { plan, files } = await downloads.fetch(source, options);
-      if (plan.kind === 'clap') {
-        const clap = await engine.importClap(files, options, plan);
+      if (plan.kind !== 'text-to-audio') {
+        const keep = plan.kind === 'clap' ? engine.importClap : engine.importPann;
+        const listener = await keep(files, options, plan);
         await downloads.remove(plan.id);
-        return clap;
+        return listener;
       }
       const model = await importFiles(files, options, plan);
       // What storage had no room for is read from the download itself: that one stays.

@@ -25,6 +25,7 @@ import type {
   ClapScoreRequest,
   ClapTextRequest,
 } from '../protocol-clap';
+import type { PannModelSummary, PannTag, PannTagRequest } from '../protocol-panns';
 import type { ClusterRequest, PreferenceProgress, PreferencesApi } from '../protocol-preferences';
 import type {
   ExaminedPair,
@@ -68,7 +69,7 @@ export interface EngineMethods {
   'models.remove': Method<[string], void>;
   'models.verify': Method<[string], ModelCheck, LoadProgress>;
   'models.inspect': Method<[HubSource], HubPlan>;
-  'models.download': Method<[HubSource], ModelSummary | ClapModelSummary, LoadProgress>;
+  'models.download': Method<[HubSource], ModelSummary | ClapModelSummary | PannModelSummary, LoadProgress>;
   'models.downloads': Method<[], readonly HubPlan[]>;
   'models.storage': Method<[], StorageReport>;
   'models.adapters': Method<[string | undefined], readonly TrainRun[]>;
@@ -120,10 +121,16 @@ export interface EngineMethods {
   benchmark: Method<[BenchmarkRequest | undefined], BenchmarkResult, BenchmarkProgress>;
   'clap.models': Method<[], readonly ClapModelSummary[]>;
   'clap.importFiles': Method<[readonly ModelFile[]], ClapModelSummary, LoadProgress>;
+  'clap.verify': Method<[string], ModelCheck, LoadProgress>;
   'clap.remove': Method<[string], void>;
   'clap.score': Method<[ClapScoreRequest], readonly (readonly ClapScore[])[], ClapProgress>;
   'clap.embedText': Method<[ClapTextRequest], ClapEmbeddings, ClapProgress>;
   'clap.embedAudio': Method<[ClapAudioRequest], ClapEmbeddings, ClapProgress>;
+  'panns.models': Method<[], readonly PannModelSummary[]>;
+  'panns.importFiles': Method<[readonly ModelFile[]], PannModelSummary, LoadProgress>;
+  'panns.verify': Method<[string], ModelCheck, LoadProgress>;
+  'panns.remove': Method<[string], void>;
+  'panns.tag': Method<[PannTagRequest], readonly PannTag[]>;
 }
 export type EngineMethod = keyof EngineMethods;
 
@@ -136,7 +143,7 @@ export type EngineHandlers = {
 
 /** Calls by name → calls of the engine. */
 export function handlersOf(engine: StudioEngine): EngineHandlers {
-  const { models, stages, train, clap, preferences } = engine;
+  const { models, stages, train, clap, panns, preferences } = engine;
   return {
     info: () => engine.info(),
     setBackend: ([choice]) => engine.setBackend(choice),
@@ -196,10 +203,16 @@ export function handlersOf(engine: StudioEngine): EngineHandlers {
     benchmark: ([request], options) => engine.benchmark(request, options),
     'clap.models': () => clap.models(),
     'clap.importFiles': ([files], options) => clap.importFiles(files, options),
+    'clap.verify': ([id], options) => clap.verify(id, options),
     'clap.remove': ([id]) => clap.remove(id),
     'clap.score': ([request], options) => clap.score(request, options),
     'clap.embedText': ([request], options) => clap.embedText(request, options),
     'clap.embedAudio': ([request], options) => clap.embedAudio(request, options),
+    'panns.models': () => panns.models(),
+    'panns.importFiles': ([files], options) => panns.importFiles(files, options),
+    'panns.verify': ([id], options) => panns.verify(id, options),
+    'panns.remove': ([id]) => panns.remove(id),
+    'panns.tag': ([request], options) => panns.tag(request, options),
   };
 }
 
@@ -281,10 +294,31 @@ export function engineFrom(invoke: Invoke): StudioEngine {
     clap: {
       models: () => invoke('clap.models', []),
       importFiles: (files, options) => invoke('clap.importFiles', [files], options),
+      verify: (id, options) => invoke('clap.verify', [id], options),
       remove: (id) => invoke('clap.remove', [id]),
       score: (request, options) => invoke('clap.score', [request], options),
       embedText: (request, options) => invoke('clap.embedText', [request], options),
       embedAudio: (request, options) => invoke('clap.embedAudio', [request], options),
+    },
+    panns: {
+      models: () => invoke('panns.models', []),
+      importFiles: (files, options) => invoke('panns.importFiles', [files], options),
+      verify: (id, options) => invoke('panns.verify', [id], options),
+      remove: (id) => invoke('panns.remove', [id]),
+      tag: ({ audio, sampleRateHz, modelId, count }, options) =>
+        // A sound of `generate` may be given, whose pictures and stages need not cross.
+        invoke(
+          'panns.tag',
+          [
+            {
+              audio,
+              sampleRateHz,
+              ...(modelId !== undefined && { modelId }),
+              ...(count !== undefined && { count }),
+            },
+          ],
+          options,
+        ),
     },
   };
 }

@@ -93,6 +93,14 @@ const noEngine: StudioEngine = {
     score: notCalled,
     embedText: notCalled,
     embedAudio: notCalled,
+    verify: notCalled,
+  },
+  panns: {
+    models: notCalled,
+    importFiles: notCalled,
+    verify: notCalled,
+    remove: notCalled,
+    tag: notCalled,
   },
 };
 

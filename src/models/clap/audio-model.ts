@@ -1,16 +1,14 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { matchShape } from '../../common/assert';
-import { Conv2d, LayerNorm, type Parameter, type ParameterScope } from '../../nn';
+import { BatchNorm2d, Conv2d, LayerNorm, type ParameterScope } from '../../nn';
 import { ClapAudioStage } from './audio-stage';
 import { bicubicTaps } from './bicubic';
 import type { ClapAudioConfig } from './config';
 
-/** torch.nn.BatchNorm2d's default. */
-const BATCH_NORM_EPS = 1e-5;
-
 /** HTSAT as transformers' ClapAudioModel has it (without feature fusion): a log-mel spectrogram to one vector. */
 export class ClapAudioModel {
-  readonly #batchNorm: Readonly<Record<'weight' | 'bias' | 'running_mean' | 'running_var', Parameter>>;
+  /** Over the mel bins. */
+  readonly #batchNorm: BatchNorm2d;
   readonly #projection: Conv2d;
   readonly #patchNorm: LayerNorm | null;
   readonly #stages: readonly ClapAudioStage[];
@@ -22,14 +20,7 @@ export class ClapAudioModel {
   ) {
     const { numMelBins, patchEmbedsHiddenSize, patchSize, patchStride, depths } = config;
     const encoder = params.child('audio_encoder');
-    const perBin = (name: string): Parameter =>
-      encoder.child('batch_norm').weight(name, [numMelBins], 'vector');
-    this.#batchNorm = {
-      weight: perBin('weight'),
-      bias: perBin('bias'),
-      running_mean: perBin('running_mean'),
-      running_var: perBin('running_var'),
-    };
+    this.#batchNorm = new BatchNorm2d(encoder.child('batch_norm'), numMelBins);
     const patchEmbed = encoder.child('patch_embed');
     this.#projection = new Conv2d(patchEmbed.child('proj'), 1, patchEmbedsHiddenSize, patchSize, {
       stride: patchStride,
@@ -49,7 +40,7 @@ export class ClapAudioModel {
   forward(features: tf.Tensor3D): tf.Tensor2D {
     matchShape('features', features.shape, ['B', 'T', this.config.numMelBins]);
     return tf.tidy(() => {
-      const patches = tf.tidy(() => this.#projection.forward(this.#fold(this.#normalise(features))));
+      const patches = tf.tidy(() => this.#projection.forward(this.#fold(this.#batchNorm.forward(features))));
       const [batch, height, width, channels] = patches.shape;
       const flat = tf.reshape(patches, [batch, height * width, channels]) as tf.Tensor3D;
       let hidden = this.#patchNorm ? this.#patchNorm.forward(flat) : flat;
@@ -61,13 +52,6 @@ export class ClapAudioModel {
       // Upstream groups places by frequency before it averages over all of them: the mean is the same.
       return tf.mean(this.#norm.forward(hidden), 1) as tf.Tensor2D;
     });
-  }
-
-  /** Each mel bin by its running mean and variance. [B, T, F] */
-  #normalise(features: tf.Tensor3D): tf.Tensor3D {
-    const { weight, bias, running_mean: mean, running_var: variance } = this.#batchNorm;
-    const scale = tf.mul(weight.tensor, tf.rsqrt(tf.add(variance.tensor, BATCH_NORM_EPS)));
-    return tf.add(tf.mul(tf.sub(features, mean.tensor), scale), bias.tensor);
   }
 
   /** Time stretched to fill the square, then cut into stretches that lie one below the other. [B, S, S, 1] */

@@ -1,5 +1,12 @@
-import type { MelFilter, MelFilterBankOptions } from '../../audio';
-import { magnitudeSpectrogram, melFilterBank, resample, type StftOptions } from '../../audio';
+import {
+  type LogMelSpectrogram,
+  type MelFilter,
+  type MelFilterBankOptions,
+  melDecibels,
+  melFilterBank,
+  resample,
+  type StftOptions,
+} from '../../audio';
 import { InvalidInputError } from '../../common/errors';
 import { ConfigReader } from '../config-reader';
 
@@ -9,15 +16,6 @@ export interface ClapFeatureExtractorConfig extends StftOptions, MelFilterBankOp
   readonly padding: 'repeatpad' | 'repeat' | 'pad';
 }
 
-/** Row-major [frames, melBins], in dB. */
-export interface ClapFeatures {
-  readonly data: Float32Array;
-  readonly frames: number;
-  readonly melBins: number;
-}
-
-/** Power below this is raised to it: −100 dB. */
-const FLOOR = 1e-10;
 /** LAION's scale of 16-bit samples, both ways. */
 const INT16 = 32767;
 
@@ -62,14 +60,14 @@ export class ClapFeatureExtractor {
    * @param place 0…1: where a sound that is longer than the model's length is cut out, 0 at its begin
    * @throws InvalidInputError for no samples, or samples that are no numbers
    */
-  extract(waveform: Float32Array, sampleRateHz: number, place = 0): ClapFeatures {
+  extract(waveform: Float32Array, sampleRateHz: number, place = 0): LogMelSpectrogram {
     if (waveform.length === 0) throw new InvalidInputError('CLAP needs a sound, but one of no samples came.');
     if (!waveform.every(Number.isFinite)) {
       throw new InvalidInputError('CLAP needs a sound of finite samples, but one holds NaN or infinity.');
     }
     const { sampleRateHz: rate, maxLengthSamples } = this.config;
     const heard = sampleRateHz === rate ? waveform : resample(waveform, sampleRateHz, rate);
-    return this.#logMel(this.#fit(quantise(heard), place, maxLengthSamples));
+    return melDecibels(this.#fit(quantise(heard), place, maxLengthSamples), this.config, this.#filters);
   }
 
   #fit(waveform: Float32Array, place: number, length: number): Float32Array {
@@ -87,22 +85,6 @@ export class ClapFeatureExtractor {
       out.set(waveform.subarray(0, length - start), start);
     }
     return out;
-  }
-
-  #logMel(waveform: Float32Array): ClapFeatures {
-    const { data: magnitudes, frames, bins } = magnitudeSpectrogram(waveform, this.config);
-    const { melBins } = this.config;
-    const data = new Float32Array(frames * melBins); // [frames, melBins]
-    for (let t = 0; t < frames; t += 1) {
-      this.#filters.forEach(({ firstBin, weights }, m) => {
-        let sum = 0;
-        for (let k = 0; k < weights.length; k += 1) {
-          sum += weights[k]! * magnitudes[t * bins + firstBin + k]! ** 2;
-        }
-        data[t * melBins + m] = 10 * Math.log10(Math.max(sum, FLOOR));
-      });
-    }
-    return { data, frames, melBins };
   }
 }
 

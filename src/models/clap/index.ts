@@ -4,7 +4,6 @@ export { type ClapConfig, parseClapConfig, parseClapTextConfig, parseClapTextTow
 export {
   ClapFeatureExtractor,
   type ClapFeatureExtractorConfig,
-  type ClapFeatures,
   parseClapFeatureExtractorConfig,
 } from './feature-extractor';
 export { CLAP_AUDIO_KEYS, CLAP_IGNORED_KEYS, laionClapStateDict } from './key-map';

@@ -2,10 +2,16 @@
 import { act, cleanup, configure, render, screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { afterEach, beforeAll, expect, test, vi } from 'vitest';
-import { BackendUnavailableError, WorkerDiedError } from '../../common/errors';
+import {
+  BackendUnavailableError,
+  JobCancelledError,
+  NonFiniteError,
+  WorkerDiedError,
+} from '../../common/errors';
 import { installBlankCanvas } from '../../testing/canvas';
 import { fakeClapModels } from '../../testing/fake-clap';
 import { createFakeEngineClient, type FakeEngineOptions } from '../../testing/fake-engine-client';
+import { fakePann } from '../../testing/fake-panns';
 import { memoryStorage } from '../../testing/memory-storage';
 import { createStudio } from '../stores/studio';
 import { App } from './app';
@@ -286,6 +292,74 @@ test('every CLAP is listed with its licence; an imported one is removed after a 
   await user.click(screen.getByRole('button', { name: 'Remove' }));
   await waitFor(() => expect(within(list).queryByText('LAION CLAP')).toBeNull());
   expect(remove).toHaveBeenCalledWith('laion');
+});
+
+test('a take says what PANNs hear once they are there, can be stopped, and says why it failed', async () => {
+  const { user, engine, studio } = renderStudio();
+  await generate(user);
+  const [take] = await takes();
+  const card = within(take!);
+  const ask = () => user.click(card.getByRole('button', { name: 'What PANNs hear' }));
+  await ask();
+  await card.findByText(/None are here yet/);
+  await user.click(card.getByRole('button', { name: 'Get them in Models' }));
+  expect(location.hash).toBe('#models');
+  const panns = await screen.findByRole('region', { name: /^PANNs/ });
+  expect(within(panns).getByText(/Zenodo’s record 3987831/)).toBeTruthy();
+  const file = new File(['weights'], 'Cnn14_16k_mAP=0.438.pth');
+  await user.upload(screen.getByLabelText('Model files'), file);
+  expect(await within(panns).findByText('80.7 M parameters · 161.0 MB · 16-bit')).toBeTruthy();
+
+  act(() => studio.view.getState().showPanel('generate'));
+  const back = within((await takes())[0]!);
+  const again = () => user.click(back.getByRole('button', { name: 'What PANNs hear' }));
+  const tag = vi.spyOn(engine.panns, 'tag');
+  tag.mockImplementationOnce(
+    (_, { signal } = {}) =>
+      new Promise((_resolve, reject) =>
+        signal?.addEventListener('abort', () => reject(new JobCancelledError('The job was cancelled.'))),
+      ),
+  );
+  await again();
+  await user.click(await back.findByRole('button', { name: 'Stop listening' }));
+  await back.findByRole('button', { name: 'What PANNs hear' });
+  expect(back.queryByText(/Not heard/)).toBeNull();
+  tag.mockRejectedValueOnce(new NonFiniteError('Cnn14 made NaN.'));
+  await again();
+  await back.findByText('Not heard: Cnn14 made NaN.');
+  await again();
+  const heard = within(await back.findByLabelText('What PANNs hear', { selector: 'dl' }));
+  expect(heard.getAllByRole('term')).toHaveLength(5);
+  expect(heard.getAllByRole('definition').map(({ textContent }) => textContent)).toEqual([
+    '90 %',
+    '45 %',
+    '30 %',
+    '23 %',
+    '18 %',
+  ]);
+  expect(back.queryByText(/Not heard/)).toBeNull();
+  expect(tag.mock.lastCall?.[0]).toMatchObject({ modelId: fakePann.id, sampleRateHz: 16_000 });
+});
+
+test('PANNs in the list are checked, and removed after a question', async () => {
+  const { user, studio, engine } = renderStudio();
+  await ready();
+  await engine.panns.importFiles([{ path: 'Cnn14.pth', blob: new Blob(['w']) }]);
+  const origin = { hubUrl: 'https://huggingface.co', repo: 'a/b', commit: '0'.repeat(40) };
+  vi.spyOn(engine.panns, 'models').mockResolvedValueOnce([{ ...fakePann, origin, license: 'mit' }]);
+  vi.spyOn(engine.panns, 'verify').mockResolvedValueOnce({ damaged: ['model.safetensors'] });
+  act(() => studio.view.getState().showPanel('models'));
+  const list = within(await screen.findByRole('region', { name: /^PANNs/ }));
+  expect(await list.findByText('downloaded from huggingface.co')).toBeTruthy();
+  expect(list.getByText('80.7 M parameters · 161.0 MB · 16-bit · licence mit')).toBeTruthy();
+  await user.click(list.getByRole('button', { name: `Check ${fakePann.name}` }));
+  await list.findByText(/Damaged: model.safetensors/);
+  await user.click(list.getByRole('button', { name: `Check ${fakePann.name}` }));
+  await list.findByText(/every byte is as it was kept/);
+  await user.click(list.getByRole('button', { name: `Remove ${fakePann.name}` }));
+  await user.click(screen.getByRole('button', { name: 'Remove' }));
+  await waitFor(() => expect(list.queryByText(fakePann.name)).toBeNull());
+  expect(await engine.panns.models()).toEqual([]);
 });
 
 test('a repository’s cost and licence are said before its download, which can be paused and gone on with', async () => {

@@ -1,4 +1,5 @@
 import type { EngineInfo, LoadProgress, ModelSummary } from '../../engine/protocol';
+import type { ListenerSummary } from '../../engine/protocol-listeners';
 
 /** Bytes as people read them, decimal as disks and downloads are: "28.4 MB". */
 export function bytesText(bytes: number): string {
@@ -20,8 +21,30 @@ export function loadFraction(progress: LoadProgress | null): number | null {
 
 /** "13.1 M parameters, 26.3 MB, 16-bit". */
 export function modelFacts(model: ModelSummary): string {
-  const precision = { float16: '16-bit', float32: '32-bit', mixed: '16- and 32-bit' }[model.precision];
-  return `${(model.parameterCount / 1e6).toFixed(1)} M parameters, ${bytesText(model.bytes)}, ${precision}`;
+  return weightsFacts(model).join(', ');
+}
+
+/** Parameters, bytes and, where it is known, precision. */
+export function weightsFacts({
+  parameterCount,
+  bytes,
+  precision,
+}: Pick<ListenerSummary, 'parameterCount' | 'bytes' | 'precision'>): readonly string[] {
+  const words = { float16: '16-bit', float32: '32-bit', mixed: '16- and 32-bit' };
+  const known = precision ? [words[precision]] : [];
+  return [`${(parameterCount / 1e6).toFixed(1)} M parameters`, bytesText(bytes), ...known];
+}
+
+export function sourceText({ source, origin }: Pick<ListenerSummary, 'source' | 'origin'>): string {
+  if (source === 'bundled') return 'bundled';
+  return origin ? `downloaded from ${new URL(origin.hubUrl).host}` : 'imported';
+}
+
+/** What a check of a kept model found. */
+export function checkText(damaged: readonly string[]): string {
+  return damaged.length === 0
+    ? 'Checked: every byte is as it was kept.'
+    : `Damaged: ${damaged.join(', ')}. Remove the model, then download or import it again.`;
 }
 
 /** "WebGPU on Apple M3" or "WebAssembly, 2 threads". */

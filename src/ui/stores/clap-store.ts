@@ -1,52 +1,28 @@
 import { createStore } from 'zustand/vanilla';
 import type { Sound, StudioEngine } from '../../engine/protocol';
 import type { ClapModelSummary, ClapScore } from '../../engine/protocol-clap';
-import { type Failure, toFailure } from './failure';
+import { toFailure } from './failure';
+import { type ListenerModelsState, listenerModels } from './listener-models';
 
-export interface ClapState {
-  /** The CLAP models there are; null until they have been asked for. */
-  readonly models: readonly ClapModelSummary[] | null;
+export interface ClapState extends ListenerModelsState<ClapModelSummary> {
   /** Scores of each sound, by its id, in the order of the models. */
   readonly scores: Readonly<Record<string, readonly ClapScore[]>>;
   /** Sounds that wait for their scores. */
   readonly waiting: readonly string[];
-  /** Why there are no scores; null when they came, or when no CLAP is installed. */
-  readonly failure: Failure | null;
   /** The model whose scores takes are sorted by; null: in the order they were made. */
   readonly sortBy: string | null;
   setSortBy(modelId: string | null): void;
   /** Asks every CLAP how well the sound fits its prompt; resolves when the answer is kept, or the failure. */
   score(sound: Sound): Promise<void>;
-  /** Reads the list of models again. */
-  refresh(): Promise<void>;
-  /** Forgets an imported model. */
-  remove(id: string): Promise<void>;
 }
 
 /** What CLAP says of the takes: asked for each take as soon as it is made, beside the making of the next. */
 export function createClapStore(engine: Pick<StudioEngine, 'clap'>) {
   return createStore<ClapState>()((set, get) => ({
-    models: null,
+    ...listenerModels(engine.clap, set, get),
     scores: {},
     waiting: [],
-    failure: null,
     sortBy: null,
-    refresh: async () => {
-      try {
-        set({ models: await engine.clap.models() });
-      } catch (error) {
-        set({ failure: toFailure(error) });
-      }
-    },
-    remove: async (id) => {
-      try {
-        await engine.clap.remove(id);
-        set({ failure: null });
-      } catch (error) {
-        set({ failure: toFailure(error) });
-      }
-      await get().refresh();
-    },
     setSortBy: (sortBy) => set({ sortBy }),
     score: async ({ id, audio, sampleRateHz, parameters: { prompt } }) => {
       if (get().scores[id] || get().waiting.includes(id)) return;

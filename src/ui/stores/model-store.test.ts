@@ -4,8 +4,10 @@ import type { ModelFile } from '../../engine/protocol';
 import type { TrainRun } from '../../engine/protocol-training';
 import { fakeClapModels } from '../../testing/fake-clap';
 import { createFakeEngineClient, fakeModel } from '../../testing/fake-engine-client';
+import { fakePann } from '../../testing/fake-panns';
 import { isAdapter } from './is-adapter';
 import { isClap } from './is-clap';
+import { isPann } from './is-pann';
 import { createModelStore } from './model-store';
 
 const files: readonly ModelFile[] = [{ path: 'tiny/model_index.json', blob: new Blob(['{}']) }];
@@ -15,12 +17,14 @@ function setUp(lastModelId: string | null = null) {
   const onUsed = vi.fn();
   const onAdapter = vi.fn();
   const onClap = vi.fn();
-  const options = { lastModelId: () => lastModelId, onUsed, onAdapter, onClap };
+  const onPann = vi.fn();
+  const options = { lastModelId: () => lastModelId, onUsed, onAdapter, onClap, onPann };
   return {
     engine,
     onUsed,
     onAdapter,
     onClap,
+    onPann,
     store: createModelStore(engine, options),
   };
 }
@@ -173,4 +177,28 @@ test('a CLAP is imported beside the model in use', async () => {
   expect(take).toHaveBeenCalledOnce();
   expect(onClap).toHaveBeenCalledOnce();
   expect(store.getState()).toMatchObject({ current: { id: fakeModel.id }, failure: null });
+});
+
+test.each([
+  [true, ['Cnn14_16k_mAP=0.438.pth']],
+  [true, ['panns_Cnn14/config.json', 'panns_Cnn14/model.safetensors']],
+  [true, ['pann.safetensors']],
+  [false, ['panning/adapter_model.safetensors']],
+  [false, ['630k-audioset-best.pt', 'tokenizer.json']],
+  [false, ['cnn14/model_index.json', 'cnn14/unet/diffusion_pytorch_model.safetensors']],
+  [false, ['panns/README.md']],
+])('PANNs or not (%s): %j', (expected, paths) => {
+  expect(isPann(paths.map((path) => ({ path, blob: new Blob() })))).toBe(expected);
+});
+
+test('PANNs go where PANNs are kept, though they are one weights file as an adapter is', async () => {
+  const { store, engine, onPann, onClap, onAdapter } = setUp();
+  await store.getState().importFiles([{ path: 'Cnn14.safetensors', blob: new Blob() }]);
+  expect(await engine.panns.models()).toEqual([fakePann]);
+  expect(onPann).toHaveBeenCalledOnce();
+  expect(onClap).not.toHaveBeenCalled();
+  expect(onAdapter).not.toHaveBeenCalled();
+  vi.spyOn(engine.panns, 'importFiles').mockRejectedValueOnce(new StateDictError('Not a Cnn14.'));
+  await store.getState().importFiles([{ path: 'Cnn14.pth', blob: new Blob() }]);
+  expect(store.getState().failure).toMatchObject({ during: 'import', message: 'Not a Cnn14.' });
 });

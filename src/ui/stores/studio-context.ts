@@ -8,6 +8,7 @@ import type { FineTuneState } from './fine-tune-store';
 import type { GenerationState } from './generation-store';
 import type { HubState } from './hub-store';
 import type { ModelState } from './model-store';
+import type { PannState } from './pann-store';
 import type { PlayerState } from './player-store';
 import type { SettingsState } from './settings-store';
 import type { Studio } from './studio';
@@ -59,6 +60,10 @@ export function useView<T>(select: (state: ViewState) => T): T {
 
 export function useFineTune<T>(select: (state: FineTuneState) => T): T {
   return useStore(useStudio().fineTune, select);
+}
+
+export function usePanns<T>(select: (state: PannState) => T): T {
+  return useStore(useStudio().panns, select);
 }
 
 export function useClap<T>(select: (state: ClapState) => T): T {

@@ -11,6 +11,7 @@ import { createGenerationStore } from './generation-store';
 import { createHubStore } from './hub-store';
 import { keepAwake } from './keep-awake';
 import { createModelStore } from './model-store';
+import { createPannStore } from './pann-store';
 import { createPlayerStore, type SoundOutput } from './player-store';
 import { createPoolStore } from './pool-store';
 import { createPreferenceStore } from './preference-store';
@@ -59,6 +60,7 @@ export function createStudio(client: EngineClient, options: StudioOptions) {
   const settings = createSettingsStore(storage);
   const fineTune = createFineTuneStore(client, pairs);
   const clap = createClapStore(client);
+  const panns = createPannStore(client);
   const models = createModelStore(client, {
     lastModelId: () => memory.getState().modelId,
     onUsed: (modelId) => memory.setState({ modelId }),
@@ -67,6 +69,7 @@ export function createStudio(client: EngineClient, options: StudioOptions) {
       void fineTune.getState().refresh();
     },
     onClap: () => void clap.getState().refresh(),
+    onPann: () => void panns.getState().refresh(),
   });
   const generations = createGenerationStore(
     client,
@@ -98,8 +101,10 @@ export function createStudio(client: EngineClient, options: StudioOptions) {
     hub: createHubStore(client, async () => {
       await models.getState().refresh();
       await clap.getState().refresh();
+      await panns.getState().refresh();
     }),
     models,
+    panns,
     player: createPlayerStore(output, eachFrame),
     pool: createPoolStore(client, storage),
     preferences: createPreferenceStore(client),

@@ -99,24 +99,46 @@ export async function openTorchCheckpoint(blob: Blob, label: string): Promise<St
   };
 }
 
+/** Whether torch before 1.6 wrote the file: a pickle, with all bytes of the tensors behind it. Raw pickles look the same. */
+export async function isLegacyTorchFile(blob: Blob): Promise<boolean> {
+  const [first = 0, version = 0] = new Uint8Array(await blob.slice(0, 2).arrayBuffer());
+  return first === 0x80 && version >= 2 && version <= 5;
+}
+
 async function refuseOtherFormats(blob: Blob, label: string): Promise<void> {
   const head = new Uint8Array(await blob.slice(0, 512).arrayBuffer());
   if (head[0] === 0x50 && head[1] === 0x4b) return;
   const ascii = String.fromCharCode(...head);
-  const resave =
-    'Load it in Python and save it again: safetensors.torch.save_file(torch.load(path, weights_only=True), "model.safetensors").';
-  if (head[0] === 0x80 && head[1]! >= 2 && head[1]! <= 5) {
+  if (await isLegacyTorchFile(blob)) {
     throw new WeightsFormatError(
-      `${label}: this is a raw pickle or a file of torch before 1.6, which cannot be read by parts. ${resave}`,
+      `${label}: this is a raw pickle or a file of torch before 1.6, which cannot be read by parts. Save it again: ${saveAgain(label, true)}`,
     );
   }
   if (ascii.slice(257, 262) === 'ustar') {
-    throw new WeightsFormatError(`${label}: this is a tar file of torch before 0.4. ${resave}`);
+    throw new WeightsFormatError(
+      `${label}: this is a tar file of torch before 0.4. Save it again, if you trust where it comes from (weights_only=False runs what is in it): ${saveAgain(label, false)}`,
+    );
   }
   throw new WeightsFormatError(
     `${label}: expected a file of torch.save, which is a zip; it begins with ${JSON.stringify(ascii.slice(0, 16))}` +
       `${/^\s*</.test(ascii) ? ' (a web page)' : ''}. Download it again.`,
   );
+}
+
+/** The command that writes the file anew in today's form. */
+function saveAgain(label: string, weightsOnly: boolean): string {
+  const { name, renamed } = namesInCommand(label);
+  return `python -c "import torch; torch.save(torch.load('${name}', map_location='cpu', weights_only=${weightsOnly ? 'True' : 'False'}), '${renamed}')"`;
+}
+
+/**
+ * A file's name as it may stand in a command that a person runs, and the name of what the command writes. A stranger's
+ * name with quotes or spaces in it is not put there.
+ */
+export function namesInCommand(label: string): { readonly name: string; readonly renamed: string } {
+  const base = label.slice(label.lastIndexOf('/') + 1);
+  const name = /^\w[\w.=-]*\.\w+$/.test(base) ? base : 'model.bin';
+  return { name, renamed: name.replace(/(\.\w+)$/, '-new$1') };
 }
 
 async function checkByteOrder(zip: ZipDirectory, root: string, label: string): Promise<void> {

@@ -2,6 +2,7 @@ import { useAction } from '../../app/use-action';
 import { IconButton } from '../../components/button';
 import { CopyButton } from '../../components/copy-button';
 import { Icon } from '../../components/icons';
+import { PannsHear } from '../../components/panns-hear';
 import { SoundView } from '../../components/sound-view/sound-view';
 import { Tooltip } from '../../components/tooltip';
 import type { Take } from '../../stores/generation-store';
@@ -73,6 +74,7 @@ export function TakeCard({ take, takeCount, bestBy, madeCount }: TakeCardProps) 
       <SoundView sound={sound} name={name} />
       <TakeLineage sound={sound} />
       <TakeScores takeId={take.id} bestBy={bestBy} takeCount={madeCount} />
+      <PannsHear sounds={[{ key: take.id, audio: sound.audio, sampleRateHz: sound.sampleRateHz }]} />
     </section>
   );
 }

@@ -13,4 +13,5 @@ export const knownModels: readonly KnownModel[] = [
   { repo: 'cvssp/audioldm-s-full-v2', about: 'AudioLDM, small' },
   { repo: 'laion/clap-htsat-unfused', about: 'CLAP, to score sounds with: of sounds and of their captions' },
   { repo: 'laion/larger_clap_general', about: 'CLAP, to score sounds with: larger, of music and speech too' },
+  { repo: 'nicofarr/panns_Cnn14', about: 'PANNs Cnn14 at 32 kHz: names the sound events in a sound. 0.3 GB' },
 ];

@@ -47,7 +47,8 @@ export function fitOf(model: ModelSummary, info: EngineInfo): ModelFit {
 }
 
 /** Which parts a file of a download holds; null for one that holds no weights. */
-function partOf(path: string): string | null {
+function partOf(path: string, kind: HubPlan['kind']): string | null {
+  if (kind === 'pann') return /\.(?:safetensors|bin|pth)$/.test(path) ? 'PANNs' : null;
   if (path === 'pytorch_model_main.bin') return 'Text encoder and UNet';
   if (path === 'pytorch_model_vae.bin') return 'VAE and vocoder';
   if (/^(?:model|pytorch_model)\b[^/]*\.(?:safetensors|bin)$/.test(path)) return 'CLAP';
@@ -56,11 +57,11 @@ function partOf(path: string): string | null {
 }
 
 /** The same before the first byte of a download, by what the hub says of its files: float32, unless they are named fp16. */
-export function fitOfPlan({ files, totalBytes, memoryBytes }: HubPlan, info: EngineInfo): ModelFit {
+export function fitOfPlan({ kind, files, totalBytes, memoryBytes }: HubPlan, info: EngineInfo): ModelFit {
   const onGpu = info.backend === 'webgpu';
   const sizes = new Map<string, number>();
   for (const { path, size } of files) {
-    const part = partOf(path);
+    const part = partOf(path, kind);
     if (part === null) continue;
     const half = path.includes('.fp16');
     const factor = onGpu ? memoryBytes / totalBytes : half ? 2 : 1;

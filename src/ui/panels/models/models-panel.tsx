@@ -1,17 +1,25 @@
 import { type ChangeEvent, type DragEvent, useEffect, useRef, useState } from 'react';
 import type { ModelSummary } from '../../../engine/protocol';
-import { loadFraction, loadText, modelFacts } from '../../app/model-text';
+import { checkText, loadFraction, loadText, modelFacts, sourceText } from '../../app/model-text';
 import { Button, IconButton } from '../../components/button';
 import { Icon } from '../../components/icons';
 import { Notice } from '../../components/notice';
 import { ProgressBar } from '../../components/progress-bar';
 import { RemoveQuestion } from '../../components/remove-question';
 import { helpFor } from '../../stores/failure';
-import { useClap, useEngine, useGenerations, useHub, useModels } from '../../stores/studio-context';
+import {
+  useClap,
+  useEngine,
+  useGenerations,
+  useHub,
+  useModels,
+  usePanns,
+  useStudio,
+} from '../../stores/studio-context';
 import { AdapterField } from '../generate/adapter-field';
-import { ClapList } from './clap-list';
 import { Fit } from './fit';
 import { HubSection } from './hub-section';
+import { ListenerList } from './listener-list';
 import { filesOfDrop, filesOfInput } from './model-files';
 import { fitOf } from './model-fit';
 import styles from './models-panel.module.css';
@@ -27,13 +35,16 @@ export function ModelsPanel() {
   const added = useModels((state) => state.addedAdapter);
   const refreshHub = useHub((state) => state.refresh);
   const refreshClap = useClap((state) => state.refresh);
+  const refreshPanns = usePanns((state) => state.refresh);
+  const studio = useStudio();
   const ready = useEngine(({ status }) => status.state === 'ready');
   useEffect(() => {
     if (!ready) return;
     void refresh();
     void refreshHub();
     void refreshClap();
-  }, [ready, refresh, refreshHub, refreshClap]);
+    void refreshPanns();
+  }, [ready, refresh, refreshHub, refreshClap, refreshPanns]);
   return (
     <section className={styles.panel} aria-labelledby="models-heading">
       <h2 id="models-heading" className={styles.heading}>
@@ -46,7 +57,22 @@ export function ModelsPanel() {
         ))}
       </ul>
       <AdaptersInUse />
-      <ClapList />
+      <ListenerList
+        store={studio.clap}
+        title="CLAP: how well a sound fits its prompt"
+        afterwards="Scores that were kept stay."
+      />
+      <ListenerList
+        store={studio.panns}
+        title="PANNs: which sound events are in a sound"
+        afterwards="What it heard stays until the page is closed."
+      >
+        <p className={styles.facts}>
+          Cnn14 of Kong et al. tells AudioSet’s 527 classes apart. The one at 32 kHz is in the list below. The
+          one at 16 kHz, which Tango 2 is evaluated with, is <code>Cnn14_16k_mAP=0.438.pth</code> of Zenodo’s
+          record 3987831: drop it below.
+        </p>
+      </ListenerList>
       {failure && (
         <Notice kind="error" title={helpFor(failure.code).title}>
           <p className={styles.message}>{failure.message}</p>
@@ -163,17 +189,6 @@ function ModelRow({ model, onRemove }: { readonly model: ModelSummary; readonly 
   );
 }
 
-function sourceText({ source, origin }: ModelSummary): string {
-  if (source === 'bundled') return 'bundled';
-  return origin ? `downloaded from ${new URL(origin.hubUrl).host}` : 'imported';
-}
-
-function checkText(damaged: readonly string[]): string {
-  return damaged.length === 0
-    ? 'Checked: every byte is as it was kept.'
-    : `Damaged: ${damaged.join(', ')}. Remove the model, then download or import it again.`;
-}
-
 /** A diffusers folder or Tango's published files, chosen or dropped. */
 function ImportArea() {
   const job = useModels((state) => state.job);
@@ -210,7 +225,7 @@ function ImportArea() {
   return (
     <fieldset
       className={`${styles.drop} ${over ? styles.over : ''}`}
-      aria-label="Import a model, an adapter or a CLAP"
+      aria-label="Import a model, an adapter, a CLAP or PANNs"
       onDragOver={(event) => {
         event.preventDefault();
         setOver(true);
@@ -224,7 +239,8 @@ function ImportArea() {
         <code>.json</code> configs, and <code>tokenizer.json</code> of google/flan-t5-large. A LoRA for the
         model in use can be dropped too: PEFT’s two files, or one <code>.safetensors</code> of diffusers or
         kohya. And a CLAP, to score with: LAION’s <code>.pt</code> with roberta-base’s{' '}
-        <code>tokenizer.json</code>, or a transformers folder.
+        <code>tokenizer.json</code>, or a transformers folder. And PANNs, to name sound events: a published{' '}
+        <code>Cnn14….pth</code>.
       </p>
       <div className={styles.tools}>
         <Button

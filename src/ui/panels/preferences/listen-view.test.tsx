@@ -119,6 +119,24 @@ test('a vote that is not kept leaves the pair where it is, to be voted on again'
   expect(votes(studio)).toHaveLength(1);
 });
 
+test('PANNs say what they hear in both sounds of the pair that is open', async () => {
+  const { engine, user } = await openPairs();
+  await engine.panns.importFiles([{ path: 'Cnn14.pth', blob: new Blob(['w']) }]);
+  const tag = vi.spyOn(engine.panns, 'tag');
+  await user.click(screen.getByRole('button', { name: 'What PANNs hear' }));
+  const first = async (side: string) =>
+    within(await screen.findByLabelText(`What PANNs hear in ${side}`)).getAllByRole('term')[0]?.textContent;
+  const [a, b] = [await first('A'), await first('B')];
+  const [left, right] = tag.mock.calls.map(([request]) => request);
+  const label = async (request: typeof left) => (await engine.panns.tag(request!))[0]?.label;
+  expect([a, b]).toEqual([await label(left), await label(right)]);
+  expect(left!.audio).not.toEqual(right!.audio);
+  // The next pair has not been heard.
+  await user.keyboard('s');
+  await screen.findByRole('button', { name: 'What PANNs hear' });
+  expect(screen.queryByLabelText(/^What PANNs hear in/)).toBeNull();
+});
+
 test('Space plays the side that was heard last; in a field the keys write', async () => {
   const { studio, user } = await openPairs();
   act(() => (document.activeElement as HTMLElement).blur());

@@ -4,6 +4,7 @@ import { useViewShortcuts } from '../../app/use-shortcuts';
 import { Button } from '../../components/button';
 import { Icon } from '../../components/icons';
 import { Notice } from '../../components/notice';
+import { PannsHear } from '../../components/panns-hear';
 import { Spectrogram } from '../../components/sound-view/spectrogram';
 import { Waveform } from '../../components/sound-view/waveform';
 import { useStudio } from '../../stores/studio-context';
@@ -23,6 +24,7 @@ export interface PairSoundsViewProps {
 /** Two sounds over each other on one scale, their difference, and a switch between them that keeps the position. */
 export function PairSoundsView({ leftId, rightId, onHeard }: PairSoundsViewProps) {
   const { sounds, failure } = usePairSounds(leftId, rightId);
+  const { preferences } = useStudio();
   if (failure) {
     return (
       <Notice kind="error" title="A sound of this pair cannot be heard">
@@ -31,7 +33,18 @@ export function PairSoundsView({ leftId, rightId, onHeard }: PairSoundsViewProps
     );
   }
   if (!sounds) return <p className={styles.quiet}>Reading the sounds…</p>;
-  return <Comparison sounds={sounds} onHeard={onHeard} />;
+  const datasetId = preferences.getState().openId;
+  return (
+    <>
+      <Comparison sounds={sounds} onHeard={onHeard} />
+      <PannsHear
+        sounds={[
+          { name: 'A', key: `${datasetId}/${leftId}`, ...sounds.clips.left },
+          { name: 'B', key: `${datasetId}/${rightId}`, ...sounds.clips.right },
+        ]}
+      />
+    </>
+  );
 }
 
 const noTime = (): void => {};

@@ -1,0 +1,1 @@
+import './cnn14.test';

@@ -1,0 +1,109 @@
+import { type ReactNode, useId, useState } from 'react';
+import { useStore } from 'zustand';
+import type { StoreApi } from 'zustand/vanilla';
+import type { ListenerSummary } from '../../../engine/protocol-listeners';
+import { checkText, loadFraction, loadText, sourceText, weightsFacts } from '../../app/model-text';
+import { Button, IconButton } from '../../components/button';
+import { Icon } from '../../components/icons';
+import { Notice } from '../../components/notice';
+import { ProgressBar } from '../../components/progress-bar';
+import { RemoveQuestion } from '../../components/remove-question';
+import { helpFor } from '../../stores/failure';
+import type { ListenerModelsState } from '../../stores/listener-models';
+import styles from './models-panel.module.css';
+
+export interface ListenerListProps {
+  readonly store: Pick<StoreApi<ListenerModelsState>, 'getState' | 'getInitialState' | 'subscribe'>;
+  readonly title: string;
+  /** What stays when one is removed. */
+  readonly afterwards: string;
+  /** Below the list: where others are to be had. */
+  readonly children?: ReactNode;
+}
+
+/** Models of one kind that hear sounds. They are loaded when they are asked. */
+export function ListenerList({ store, title, afterwards, children }: ListenerListProps) {
+  const models = useStore(store, (state) => state.models);
+  const failure = useStore(store, (state) => state.failure);
+  const [removing, setRemoving] = useState<ListenerSummary | null>(null);
+  const heading = useId();
+  if (!models) return null;
+  return (
+    <section className={styles.section} aria-labelledby={heading}>
+      <h3 id={heading} className={styles.subheading}>
+        {title}
+      </h3>
+      {models.length > 0 && (
+        <ul className={styles.list}>
+          {models.map((model) => (
+            <ListenerRow key={model.id} store={store} model={model} onRemove={() => setRemoving(model)} />
+          ))}
+        </ul>
+      )}
+      {failure && (
+        <Notice kind="error" title={helpFor(failure.code).title}>
+          <p className={styles.message}>{failure.message}</p>
+        </Notice>
+      )}
+      {children}
+      {removing && (
+        <RemoveQuestion
+          name={removing.name}
+          onRemove={() => void store.getState().remove(removing.id)}
+          onClose={() => setRemoving(null)}
+        >
+          Its files are deleted from this browser. {afterwards}
+        </RemoveQuestion>
+      )}
+    </section>
+  );
+}
+
+interface ListenerRowProps extends Pick<ListenerListProps, 'store'> {
+  readonly model: ListenerSummary;
+  readonly onRemove: () => void;
+}
+
+function ListenerRow({ store, model, onRemove }: ListenerRowProps) {
+  const checking = useStore(store, (state) => state.checking);
+  const damaged = useStore(store, (state) => state.checks[model.id]);
+  const mine = checking?.id === model.id ? checking : null;
+  return (
+    <li className={styles.model}>
+      <div className={styles.words}>
+        <p className={styles.name}>
+          {model.name}
+          <span className={styles.badge}>{sourceText(model)}</span>
+          {model.state === 'broken' && <span className={styles.broken}>broken</span>}
+        </p>
+        <p className={styles.facts}>
+          {[...weightsFacts(model), model.license && `licence ${model.license}`].filter(Boolean).join(' · ')}
+        </p>
+        {model.description && <p className={styles.facts}>{model.description}</p>}
+        {mine && (
+          <>
+            <ProgressBar label={`Checking ${model.name}`} fraction={loadFraction(mine.progress)} />
+            <p className={styles.facts}>{mine.progress ? loadText(mine.progress) : 'Checking…'}</p>
+          </>
+        )}
+        {damaged && <p className={styles.facts}>{checkText(damaged)}</p>}
+      </div>
+      {model.source === 'imported' && (
+        <div className={styles.tools}>
+          <Button
+            size="small"
+            variant="ghost"
+            aria-label={`Check ${model.name}`}
+            disabled={checking !== null}
+            onClick={() => void store.getState().verify(model.id)}
+          >
+            Check
+          </Button>
+          <IconButton label={`Remove ${model.name}`} disabled={mine !== null} onClick={onRemove}>
+            <Icon name="trash" />
+          </IconButton>
+        </div>
+      )}
+    </li>
+  );
+}

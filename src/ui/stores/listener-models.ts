@@ -1,0 +1,69 @@
+import type { LoadProgress } from '../../engine/protocol';
+import type { ListenerModels, ListenerSummary } from '../../engine/protocol-listeners';
+import { type Failure, toFailure } from './failure';
+
+/** The models of one kind that hear sounds, as the Models panel lists them. */
+export interface ListenerModelsState<S extends ListenerSummary = ListenerSummary> {
+  /** Null until they have been asked for. */
+  readonly models: readonly S[] | null;
+  /** What last went wrong with them; null when it went well the next time. */
+  readonly failure: Failure | null;
+  /** The one whose bytes are being read. */
+  readonly checking: { readonly id: string; readonly progress: LoadProgress | null } | null;
+  /** Damaged files of models that were checked in this visit; an empty list is a sound model. */
+  readonly checks: Readonly<Record<string, readonly string[]>>;
+  /** Reads the list of models again. */
+  refresh(): Promise<void>;
+  /** Compares every byte of an imported one with what was kept. */
+  verify(id: string): Promise<void>;
+  /** Forgets an imported one. */
+  remove(id: string): Promise<void>;
+}
+
+/** The part of a store that is the same for CLAPs and PANNs. */
+export function listenerModels<S extends ListenerSummary>(
+  api: ListenerModels<S>,
+  set: (part: Partial<ListenerModelsState<S>>) => void,
+  get: () => ListenerModelsState<S>,
+): ListenerModelsState<S> {
+  async function attempt(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      set({ failure: null });
+    } catch (error) {
+      set({ failure: toFailure(error) });
+    }
+  }
+
+  async function read(): Promise<void> {
+    try {
+      set({ models: await api.models() });
+    } catch (error) {
+      set({ failure: toFailure(error) });
+    }
+  }
+
+  return {
+    models: null,
+    failure: null,
+    checking: null,
+    checks: {},
+    refresh: read,
+    verify: async (id) => {
+      if (get().checking) return;
+      set({ checking: { id, progress: null } });
+      await attempt(async () => {
+        const { damaged } = await api.verify(id, {
+          onProgress: (progress) => set({ checking: { id, progress } }),
+        });
+        set({ checks: { ...get().checks, [id]: damaged } });
+      });
+      set({ checking: null });
+      await read();
+    },
+    remove: async (id) => {
+      await attempt(() => api.remove(id));
+      await read();
+    },
+  };
+}
