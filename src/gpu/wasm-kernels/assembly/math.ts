@@ -71,10 +71,18 @@ export function silu(x: v128): v128 {
   return f32x4.mul(x, sigmoid(x));
 }
 
-/** x Phi(x), Phi as a sigmoid of a polynomial: the fit of kernels/activations/normal-cdf.ts. */
+/** The derivative of SiLU: s (1 + x (1 - s)), s the sigmoid. */
 // @ts-ignore: decorator
 @inline
-export function gelu(x: v128): v128 {
+export function siluDerivative(x: v128): v128 {
+  const s = sigmoid(x);
+  return f32x4.mul(s, multiplyAdd(x, f32x4.sub(splat(1), s), splat(1)));
+}
+
+/** The normal distribution function as a sigmoid of a polynomial: the fit of kernels/activations/normal-cdf.ts. */
+// @ts-ignore: decorator
+@inline
+function normalCdf(x: v128): v128 {
   const square = f32x4.mul(x, x);
   let p = splat(3.6278503289145526e-9);
   p = multiplyAdd(p, square, splat(-2.675662099803359e-7));
@@ -83,5 +91,20 @@ export function gelu(x: v128): v128 {
   p = multiplyAdd(p, square, splat(-6.60534779471394e-5));
   p = multiplyAdd(p, square, splat(0.07266829833619867));
   p = multiplyAdd(p, square, splat(1.5957685367834293));
-  return f32x4.mul(x, sigmoid(f32x4.mul(x, p)));
+  return sigmoid(f32x4.mul(x, p));
+}
+
+/** x Phi(x). */
+// @ts-ignore: decorator
+@inline
+export function gelu(x: v128): v128 {
+  return f32x4.mul(x, normalCdf(x));
+}
+
+/** Phi(x) + x phi(x), phi the normal density. */
+// @ts-ignore: decorator
+@inline
+export function geluDerivative(x: v128): v128 {
+  const density = f32x4.mul(exp(f32x4.mul(f32x4.mul(x, x), splat(-0.5))), splat(0.3989422804014327));
+  return multiplyAdd(x, density, normalCdf(x));
 }
