@@ -3,16 +3,14 @@ import * as tf from '@tensorflow/tfjs-core';
 import { openDevice } from '../../src/gpu/device';
 import { parseUNet2DConditionConfig, UNet2DConditionModel } from '../../src/models/unet-2d-condition';
 import { ParameterRoot } from '../../src/nn';
-import { diffusionDpoLoss, rewardMargins } from '../../src/training/diffusion-dpo-loss';
 import { LoraAdapter } from '../../src/training/lora/lora-adapter';
 import { ATTENTION_TARGETS } from '../../src/training/lora/lora-config';
 import type { LoraTensor } from '../../src/training/lora/lora-tensor';
 import { AdamW } from '../../src/training/optimizer/adamw';
-import '../../src/training/register-gradients';
-import { tapeGradients } from '../../src/training/tape-gradients';
 import { openSafetensors } from '../../src/weights';
 import { fetchFile, fetchJson } from '../peers/exported';
 import { servePeer } from '../peers/serve-peer';
+import { loraStep, type PairInputs } from './lora-step';
 
 interface Step {
   readonly rank: number;
@@ -32,6 +30,10 @@ servePeer(async ({ backend, folder }) => {
     const { bytes, shape } = await inputs.read(name);
     return { shape, data: new Float32Array(bytes.slice().buffer) };
   };
+  const tensor = async (name: string): Promise<tf.Tensor> => {
+    const { data, shape } = await floats(name);
+    return tf.tensor(data, [...shape]);
+  };
   const lora = new Map<string, LoraTensor>();
   for (const name of inputs.names().filter((one) => one.includes('.lora_'))) {
     lora.set(name, (await floats(name)) as LoraTensor);
@@ -41,49 +43,28 @@ servePeer(async ({ backend, folder }) => {
     { rank, alpha: rank, targetModules: ATTENTION_TARGETS },
     lora,
   );
-  const [noisy, target, text, mask] = await Promise.all(['noisy', 'target', 'text', 'mask'].map(floats));
-  const image = (values: typeof noisy): tf.Tensor4D =>
-    tf.transpose(
-      tf.tensor4d(values!.data, [...values!.shape] as [number, number, number, number]),
-      [0, 2, 3, 1],
-    );
+  const [noisy, target, text, mask] = await Promise.all(['noisy', 'target', 'text', 'mask'].map(tensor));
+  const image = (values: tf.Tensor | undefined): tf.Tensor4D =>
+    tf.transpose(values as tf.Tensor4D, [0, 2, 3, 1]);
+  const pair: PairInputs = {
+    noisy: image(noisy),
+    target: image(target),
+    text: text as tf.Tensor3D,
+    mask: mask as tf.Tensor2D,
+    timestep,
+    beta,
+  };
   const optimizer = new AdamW();
   return {
     device: { adapter: device.adapter, features: device.features, wasm: device.wasm },
     async pass() {
-      const predict = (): tf.Tensor4D =>
-        tf.tidy(() => {
-          const states = unet.prepareEncoderStates(
-            tf.tensor3d(text!.data, [...text!.shape] as [number, number, number]),
-            tf.tensor2d(mask!.data, [...mask!.shape] as [number, number]),
-          );
-          return unet.forward(image(noisy), [timestep, timestep], states);
-        });
-      const reference = predict();
-      const { value, grads } = adapter.within(unet.adaptableLayers(), () =>
-        tapeGradients(
-          () => {
-            const [predictions, references, targets] = [predict(), reference, image(target)].map((one) =>
-              tf.split(one, 2),
-            );
-            const half = (i: number) => ({
-              prediction: predictions![i]!,
-              reference: references![i]!,
-              target: targets![i]!,
-            });
-            return diffusionDpoLoss(rewardMargins(half(0), half(1), beta));
-          },
-          adapter.weights.map(({ tensor }) => tensor),
-        ),
-      );
-      // A rate of 0 costs what any rate costs, and leaves the weights for the next round to be compared.
-      optimizer.step(adapter.weights, grads, 0);
+      const grads = loraStep(unet, adapter, optimizer, pair);
       const order = adapter.weights
         .map(({ name }, i) => ({ name, i }))
         .sort((a, b) => (a.name < b.name ? -1 : 1));
       const all = tf.tidy(() => tf.concat(order.map(({ i }) => tf.reshape(tf.transpose(grads[i]!), [-1]))));
       const values = (await all.data()) as Float32Array;
-      tf.dispose([reference, value, all, ...grads]);
+      tf.dispose([all, ...grads]);
       return values;
     },
   };

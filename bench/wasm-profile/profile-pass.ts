@@ -4,44 +4,10 @@ import * as tf from '@tensorflow/tfjs-core';
 import { parseUNet2DConditionConfig, UNet2DConditionModel } from '../../src/models/unet-2d-condition';
 import { ParameterRoot } from '../../src/nn';
 import { openSafetensors } from '../../src/weights/formats/safetensors';
+import { type KernelTime, timeKernels } from './time-kernels';
 
-interface KernelTime {
-  readonly kernel: string;
-  readonly calls: number;
-  /** Without the kernels that it called. */
-  readonly milliseconds: number;
+interface KernelShare extends KernelTime {
   readonly share: number;
-}
-
-/** Wraps every wasm kernel; the returned function gives the times since the last call. */
-function timeKernels(): () => Omit<KernelTime, 'share'>[] {
-  const times = new Map<string, { calls: number; milliseconds: number }>();
-  const inside: number[] = [];
-  for (const config of tf.getKernelsForBackend('wasm')) {
-    const { kernelName, kernelFunc } = config;
-    tf.unregisterKernel(kernelName, 'wasm');
-    tf.registerKernel({
-      ...config,
-      kernelFunc: (args) => {
-        inside.push(0);
-        const started = performance.now();
-        try {
-          return kernelFunc(args);
-        } finally {
-          const elapsed = performance.now() - started;
-          const own = elapsed - (inside.pop() ?? 0);
-          if (inside.length > 0) inside[inside.length - 1]! += elapsed;
-          const known = times.get(kernelName) ?? { calls: 0, milliseconds: 0 };
-          times.set(kernelName, { calls: known.calls + 1, milliseconds: known.milliseconds + own });
-        }
-      },
-    });
-  }
-  return () => {
-    const list = [...times].map(([kernel, { calls, milliseconds }]) => ({ kernel, calls, milliseconds }));
-    times.clear();
-    return list.sort((a, b) => b.milliseconds - a.milliseconds);
-  };
 }
 
 /**
@@ -53,7 +19,7 @@ export async function profilePass(
   config: object,
   weights: Blob,
   runs: number,
-): Promise<{ passMs: number; kernels: KernelTime[] }> {
+): Promise<{ passMs: number; kernels: KernelShare[] }> {
   await tf.setBackend('wasm');
   await tf.ready();
   const root = new ParameterRoot();
@@ -68,7 +34,7 @@ export async function profilePass(
   const take = timeKernels();
   pass();
   take();
-  let best: { passMs: number; kernels: KernelTime[] } | null = null;
+  let best: { passMs: number; kernels: KernelShare[] } | null = null;
   for (let run = 0; run < runs; run += 1) {
     const started = performance.now();
     pass();

@@ -19,6 +19,12 @@ const KERNELS = {
   add: 8,
   copyBlocks: 9,
   packPhases: 10,
+  packTurned: 11,
+  filterGradient: 12,
+  groupNormGradient: 13,
+  rowNormGradient: 14,
+  gegluGradient: 15,
+  attentionGradient: 16,
 } as const;
 export type KernelName = keyof typeof KERNELS;
 
@@ -41,7 +47,7 @@ const JOB_BYTES = 256;
 /** Words of a job before its arguments: units left, units done, number, kernel. */
 const JOB_HEAD_WORDS = 4;
 /** Memory of a thread: a tile, and six rows of scores of an attention. */
-const SCRATCH_BYTES = 256 * 1024;
+export const SCRATCH_BYTES = 256 * 1024;
 /** Keys that an attention may have: their scores have to fit into the scratch. */
 export const MAX_KEYS = 10_000;
 
@@ -53,6 +59,17 @@ export interface ThreadStart {
   readonly scratch: number;
 }
 
+/**
+ * Which taps of a filter a gradient's convolution has, of the rows and of the columns each: its tap j is the sum of `span`
+ * taps from first - step j on, as far as there are any.
+ */
+export interface TurnedTaps {
+  readonly taps: readonly [number, number];
+  readonly first: readonly [number, number];
+  readonly step: readonly [number, number];
+  readonly span: number;
+}
+
 export class WasmKernels {
   readonly #backend: BackendWasm;
   readonly #heap: Heap;
@@ -61,8 +78,8 @@ export class WasmKernels {
   readonly #exports: KernelExports;
   readonly #job: number;
   readonly #scratch: number;
-  readonly #packed = new Map<DataId, number>();
-  readonly #packedPhases = new Map<DataId, number>();
+  /** Of a weight, where its copies in the order of the products lie, by what they are for. */
+  readonly #packed = new Map<DataId, Map<string, number>>();
   #zeros = { address: 0, count: 0 };
   #helpers = 0;
   #words = new Int32Array(0);
@@ -80,9 +97,9 @@ export class WasmKernels {
     this.#freePackedWithTensor();
   }
 
-  /** Weights that are kept in the order of the products. */
+  /** Copies of weights that are kept in the order of the products. */
   get packedCount(): number {
-    return this.#packed.size + this.#packedPhases.size;
+    return [...this.#packed.values()].reduce((sum, { size }) => sum + size, 0);
   }
 
   /** What a worker needs to become a thread that helps; it may begin at any time, also in the middle of a job. */
@@ -99,6 +116,17 @@ export class WasmKernels {
   /** A new tensor for a kernel to write. */
   output(shape: readonly number[]): tf.TensorInfo {
     return this.#backend.makeOutput([...shape], 'float32');
+  }
+
+  /** The same data for one more tensor. */
+  share({ dataId, shape, dtype }: tf.TensorInfo): tf.TensorInfo {
+    this.#backend.incRef(dataId);
+    return { dataId, shape, dtype };
+  }
+
+  /** As a tensor of the surrounding tidy, for gradients: what they return is no kernel's result. */
+  tensor<T extends tf.Tensor>(info: tf.TensorInfo): T {
+    return tf.engine().makeTensorFromTensorInfo(info) as T;
   }
 
   /** Where a tensor's values begin; 0 for none. */
@@ -132,26 +160,38 @@ export class WasmKernels {
    * @param weights [depth, columns] in elements
    */
   packedWeights(weights: tf.TensorInfo, depth: number, columns: number): number {
-    const known = this.#packed.get(weights.dataId);
-    if (known !== undefined) return known;
     const panels = Math.ceil(columns / 8);
-    const address = this.#allocate(panels * depth * 32);
-    this.run('packWeights', panels, [this.address(weights), address, depth, columns]);
-    this.#packed.set(weights.dataId, address);
-    return address;
+    return this.#packedAs('columns', weights, panels * depth, (address) =>
+      this.run('packWeights', panels, [this.address(weights), address, depth, columns]),
+    );
   }
 
   /**
    * As `packedWeights`, of the four phases of a filter [3, 3, Cin, Cout] behind an upsampling, one behind the other.
    */
   packedPhases(weights: tf.TensorInfo, inChannels: number, outChannels: number): number {
-    const known = this.#packedPhases.get(weights.dataId);
-    if (known !== undefined) return known;
     const units = 4 * Math.ceil(outChannels / 8);
-    const address = this.#allocate(units * 4 * inChannels * 32);
-    this.run('packPhases', units, [this.address(weights), address, inChannels, outChannels]);
-    this.#packedPhases.set(weights.dataId, address);
-    return address;
+    return this.#packedAs('phases', weights, units * 4 * inChannels, (address) =>
+      this.run('packPhases', units, [this.address(weights), address, inChannels, outChannels]),
+    );
+  }
+
+  /**
+   * As `packedWeights`, of a filter that is turned around and has its channels swapped, for the gradient of the input.
+   *
+   * @param shape [kh, kw, Cin, Cout] of the filter; a linear layer's is [1, 1, in, out]
+   */
+  packedTurned(
+    weights: tf.TensorInfo,
+    shape: readonly number[],
+    { taps, first, step, span }: TurnedTaps,
+  ): number {
+    const [, , inChannels, outChannels] = shape as [number, number, number, number];
+    const panels = Math.ceil(inChannels / 8);
+    const order = [...taps, ...first, ...step, span];
+    return this.#packedAs(`turned ${order}`, weights, panels * taps[0] * taps[1] * outChannels, (address) =>
+      this.run('packTurned', panels, [this.address(weights), address, ...shape, ...order]),
+    );
   }
 
   /** @param values the kernel's arguments, as its comment lists them: addresses and numbers, floats through `float` */
@@ -169,6 +209,22 @@ export class WasmKernels {
     this.#exports.runAndFinish(this.#job, units, this.#scratch);
   }
 
+  /** @param rows of eight values */
+  #packedAs(
+    purpose: string,
+    { dataId }: tf.TensorInfo,
+    rows: number,
+    pack: (address: number) => void,
+  ): number {
+    const copies = this.#packed.get(dataId) ?? new Map<string, number>();
+    const known = copies.get(purpose);
+    if (known !== undefined) return known;
+    const address = this.#allocate(32 * rows);
+    pack(address);
+    this.#packed.set(dataId, copies.set(purpose, address));
+    return address;
+  }
+
   #allocate(bytes: number): number {
     return this.#heap._malloc(bytes) >>> 0;
   }
@@ -177,10 +233,9 @@ export class WasmKernels {
     const { disposeData } = this.#backend;
     this.#backend.disposeData = (dataId, force) => {
       const gone = disposeData.call(this.#backend, dataId, force);
-      for (const kept of gone ? [this.#packed, this.#packedPhases] : []) {
-        const address = kept.get(dataId);
-        if (address !== undefined) this.#heap._free(address);
-        kept.delete(dataId);
+      if (gone) {
+        for (const address of this.#packed.get(dataId)?.values() ?? []) this.#heap._free(address);
+        this.#packed.delete(dataId);
       }
       return gone;
     };

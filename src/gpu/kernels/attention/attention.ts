@@ -5,11 +5,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { matchShape } from '../../../common/assert';
 import { InvalidInputError } from '../../../common/errors';
+import { wasmKernels } from '../../wasm-kernels/wasm-kernels';
 import { defineKernel } from '../common/define-kernel';
 import { matMul, onWasm, swapLastAxes } from '../common/mat-mul';
 import { type AttentionBlock, attentionBlocks, blockOf, joinBlocks, sumBlocks } from './attention-blocks';
 import { deferAttention } from './attention-on-gpu';
-import { attentionOnWasm } from './attention-on-wasm';
+import { attentionGradientOnWasm, attentionOnWasm } from './attention-on-wasm';
 
 export interface AttentionOptions {
   /** The scores' factor; 1 / sqrt(D) in diffusers, 1 in T5. */
@@ -89,36 +90,56 @@ const attentionKernel = defineKernel<AttentionInputs, AttentionAttributes>({
   // A bound on the scores is for compositions, which have a matrix of them.
   onWebGpu: ({ q, k, v, bias }, { scale, maxScoresBytes }) =>
     maxScoresBytes === undefined ? deferAttention(q, k, v, bias, scale) : null,
-  // Each input's gradient computes the probabilities again: tfjs asks for one input at a time, and frees what was made
-  // in between.
-  gradients: (dy, inputs, { scale, maxScoresBytes }) => {
-    const { q, k, bias } = inputs;
-    const blocks = blocksFor(inputs, maxScoresBytes);
-    return {
-      q: () => {
-        const dScores = scoresGradient(dy, inputs, scale);
-        const dScaled = joinBlocks(blocks, q.shape, (block) =>
-          matMul(dScores(block), blockOf(k, block, 'keys')),
-        );
-        return tf.mul(dScaled, scale);
-      },
-      k: () => {
-        const dScores = scoresGradient(dy, inputs, scale);
-        const dKeys = sumBlocks(blocks, k.shape, (block) =>
-          matMul(dScores(block), blockOf(q, block, 'queries'), 'a'),
-        );
-        return tf.mul(dKeys, scale);
-      },
-      v: () => {
-        const operands = scoreOperands(inputs, scale);
-        return sumBlocks(blocks, k.shape, (block) =>
-          matMul(probabilities(operands, block), blockOf(dy, block, 'queries'), 'a'),
-        );
-      },
-      bias: () => sumTo(joinBlocks(blocks, q.shape, scoresGradient(dy, inputs, scale)), bias?.shape ?? []),
-    };
+  gradients: (dy, inputs, attributes) => {
+    const kernels = attributes.maxScoresBytes === undefined ? wasmKernels() : null;
+    const own = kernels && attentionGradientOnWasm(kernels, dy, inputs, attributes.scale);
+    const composed = composedGradients(dy, inputs, attributes);
+    if (!own) return composed;
+    // What is not asked for ends with the tidy of the backward pass.
+    const [q, k, v] = [own.q, own.k, own.v].map((info) => kernels.tensor(info)) as [
+      tf.Tensor,
+      tf.Tensor,
+      tf.Tensor,
+    ];
+    return { q: () => q, k: () => k, v: () => v, bias: composed.bias };
   },
 });
+
+/**
+ * Each input's gradient computes the probabilities again: tfjs asks for one input at a time, and frees what was made
+ * in between.
+ */
+function composedGradients(
+  dy: tf.Tensor,
+  inputs: AttentionInputs,
+  { scale, maxScoresBytes }: AttentionAttributes,
+): Readonly<Record<'q' | 'k' | 'v' | 'bias', () => tf.Tensor>> {
+  const { q, k, bias } = inputs;
+  const blocks = blocksFor(inputs, maxScoresBytes);
+  return {
+    q: () => {
+      const dScores = scoresGradient(dy, inputs, scale);
+      const dScaled = joinBlocks(blocks, q.shape, (block) =>
+        matMul(dScores(block), blockOf(k, block, 'keys')),
+      );
+      return tf.mul(dScaled, scale);
+    },
+    k: () => {
+      const dScores = scoresGradient(dy, inputs, scale);
+      const dKeys = sumBlocks(blocks, k.shape, (block) =>
+        matMul(dScores(block), blockOf(q, block, 'queries'), 'a'),
+      );
+      return tf.mul(dKeys, scale);
+    },
+    v: () => {
+      const operands = scoreOperands(inputs, scale);
+      return sumBlocks(blocks, k.shape, (block) =>
+        matMul(probabilities(operands, block), blockOf(dy, block, 'queries'), 'a'),
+      );
+    },
+    bias: () => sumTo(joinBlocks(blocks, q.shape, scoresGradient(dy, inputs, scale)), bias?.shape ?? []),
+  };
+}
 
 function blocksFor({ q, k }: AttentionInputs, maxScoresBytes: number | undefined): readonly AttentionBlock[] {
   return attentionBlocks(q.shape, k.shape[2]!, maxScoresBytes);

@@ -1,5 +1,5 @@
 /**
- * Sums, the order of heads and joins on wasm by the studio's own kernels, where these apply: tfjs's broadcasting sum and
+ * Sums, clones, the order of heads and joins on wasm by the studio's own kernels, where these apply: tfjs's broadcasting sum and
  * its transpose are loops over single values, its concat copies row by row from JavaScript, and none uses threads.
  * Importing this file puts them before tfjs's kernels.
  */
@@ -77,6 +77,15 @@ precede('Add', (kernels, { inputs }) => {
   const operands = [large, small, y].map((tensor) => kernels.address(tensor));
   kernels.run('add', Math.ceil(runs / perUnit), [...operands, runs, run, each, rows, perUnit]);
   return y;
+});
+
+/**
+ * The same data under another tensor, as tfjs's reshape has it: its own kernel copies, and the gradient tape clones whatever
+ * an op saves, weights too.
+ */
+precede('Identity', (kernels, { inputs }) => {
+  const x = inputs.x as tf.TensorInfo;
+  return x.dtype === 'string' ? null : kernels.share(x);
 });
 
 /** [A, B, C, D] -> [A, C, B, D] of float32. */

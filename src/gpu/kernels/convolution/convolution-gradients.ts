@@ -1,9 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { wasmKernels } from '../../wasm-kernels/wasm-kernels';
 import { matMul } from '../common/mat-mul';
 import { type ConvolutionGeometry, convolve, type Pair } from './convolve';
+import { filterGradientOnWasm, inputGradientOnWasm } from './gradients-on-wasm';
 
 /**
- * dx: the convolution of dy, with stride - 1 zeros between its positions, with the filter turned around and its
+ * dx; on wasm by the studio's own kernel where there is one, else the convolution of dy, with stride - 1 zeros between its positions, with the filter turned around and its
  * channels swapped. An ordinary convolution, so XNNPACK runs it on wasm.
  *
  * @param dy [B, Hout, Wout, Cout]
@@ -14,8 +16,12 @@ export function inputGradient(
   dy: tf.Tensor4D,
   xShape: readonly number[],
   filter: tf.Tensor4D,
-  { filterShape, strides, dilations, padding }: ConvolutionGeometry,
+  geometry: ConvolutionGeometry,
 ): tf.Tensor4D {
+  const kernels = wasmKernels();
+  const own = kernels && inputGradientOnWasm(kernels, dy, xShape, filter, geometry);
+  if (own) return kernels.tensor(own);
+  const { filterShape, strides, dilations, padding } = geometry;
   const spread = spreadOut(dy, strides);
   const around = ([0, 1] as const).map((axis): Pair<number> => {
     const reach = dilations[axis] * (filterShape[axis] - 1);
@@ -41,11 +47,11 @@ export function inputGradient(
  * @param x [B, H, W, Cin]
  * @returns [kh, kw, Cin, Cout]
  */
-export function filterGradient(
-  dy: tf.Tensor4D,
-  x: tf.Tensor4D,
-  { filterShape: [kh, kw, inChannels, outChannels], strides, dilations, padding }: ConvolutionGeometry,
-): tf.Tensor {
+export function filterGradient(dy: tf.Tensor4D, x: tf.Tensor4D, geometry: ConvolutionGeometry): tf.Tensor {
+  const kernels = wasmKernels();
+  if (kernels) return kernels.tensor(filterGradientOnWasm(kernels, x, dy, geometry));
+  const { filterShape, strides, dilations, padding } = geometry;
+  const [kh, kw, inChannels, outChannels] = filterShape;
   const [batch, outHeight, outWidth] = dy.shape;
   const positions = batch * outHeight * outWidth;
   const padded = tf.pad(x, [[0, 0], [...padding[0]], [...padding[1]], [0, 0]]);

@@ -10,6 +10,7 @@ import { deferProduct } from '../product/product';
 import { filterGradient, inputGradient } from './convolution-gradients';
 import { type ConvolutionGeometry, convolve, productGeometry } from './convolve';
 import { convolveOnWasm } from './convolve-on-wasm';
+import { sumOverRows } from './sum-over-rows';
 
 interface ConvolutionInputs {
   readonly x: tf.Tensor; // [B, H, W, Cin]
@@ -42,7 +43,7 @@ const convolutionKernel = defineKernel<ConvolutionInputs, ConvolutionAttributes>
       requireTrainable(attributes.weight);
       return tf.reshape(filterGradient(dy as tf.Tensor4D, x as tf.Tensor4D, attributes), weight.shape);
     },
-    bias: () => tf.sum(dy, [0, 1, 2]),
+    bias: () => sumOverRows(dy),
   }),
 });
 

@@ -2,19 +2,19 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { elementCount } from '../../../common/assert';
 import type { WasmKernels } from '../../wasm-kernels/wasm-kernels';
-import type { ProductGeometry } from '../product/product-program';
+import { type ProductGeometry, rowsGeometry } from '../product/product-program';
 
 /** Rows of the result in a unit of work, and columns of a panel, as in the kernel. */
 const UNIT_ROWS = 192;
-const PANEL_COLUMNS = 8;
+export const PANEL_COLUMNS = 8;
 
 /** Where results go: the first one, and the bytes to the next image, line and column. */
-interface Placement {
+export interface Placement {
   readonly address: number;
   readonly strides: readonly [image: number, line: number, column: number];
 }
 
-function multiply(
+export function multiply(
   kernels: WasmKernels,
   x: tf.TensorInfo,
   panels: number,
@@ -111,23 +111,45 @@ export function linearOnWasm(
   bias: tf.TensorInfo | undefined,
   [inChannels, outChannels]: readonly [number, number],
 ): tf.TensorInfo {
-  const leading = x.shape.slice(0, -1);
-  const rows = elementCount(leading);
-  const panels = kernels.packedWeights(weight, inChannels, outChannels);
-  const y = kernels.output([...leading, outChannels]);
-  const geometry: ProductGeometry = {
-    batch: 1,
-    inSize: [1, rows],
-    outSize: [1, rows],
+  return rowsOnWasm(kernels, x, kernels.packedWeights(weight, inChannels, outChannels), bias, [
     inChannels,
     outChannels,
-    taps: [1, 1],
-    strides: [1, 1],
-    dilations: [1, 1],
-    before: [0, 0],
-    upsample: 0,
-  };
+  ]);
+}
+
+/**
+ * The gradient of a linear layer's input.
+ *
+ * @param dy [..., out]
+ * @param weight [in, out] in elements
+ * @returns [..., in]
+ */
+export function linearInputGradientOnWasm(
+  kernels: WasmKernels,
+  dy: tf.TensorInfo,
+  weight: tf.TensorInfo,
+  [inChannels, outChannels]: readonly [number, number],
+): tf.TensorInfo {
+  const taps = { taps: [1, 1], first: [0, 0], step: [1, 1], span: 1 } as const;
+  const panels = kernels.packedTurned(weight, [1, 1, inChannels, outChannels], taps);
+  return rowsOnWasm(kernels, dy, panels, undefined, [outChannels, inChannels]);
+}
+
+/** The product of the last axis of x with packed weights. */
+function rowsOnWasm(
+  kernels: WasmKernels,
+  x: tf.TensorInfo,
+  panels: number,
+  bias: tf.TensorInfo | undefined,
+  [inChannels, outChannels]: readonly [number, number],
+): tf.TensorInfo {
+  const leading = x.shape.slice(0, -1);
+  const rows = elementCount(leading);
+  const y = kernels.output([...leading, outChannels]);
   const column = 4 * outChannels;
-  multiply(kernels, x, panels, bias, geometry, { address: kernels.address(y), strides: [0, 0, column] });
+  multiply(kernels, x, panels, bias, rowsGeometry(rows, inChannels, outChannels), {
+    address: kernels.address(y),
+    strides: [rows * column, rows * column, column],
+  });
   return y;
 }

@@ -1,11 +1,15 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { InvalidInputError } from '../../../common/errors';
+import { wasmKernels } from '../../wasm-kernels/wasm-kernels';
 import { geluDerivative } from '../activations/activations';
 import { normalCdf } from '../activations/normal-cdf';
 import { defineKernel } from '../common/define-kernel';
 import { runProgram, webGpuBackend } from '../common/gpu-program';
 import { kernelVariant } from '../common/kernel-variant';
 import { GegluProgram } from './geglu-program';
+
+/** Rows in a unit of work on wasm, as in the kernel. */
+const UNIT_ROWS = 16;
 
 interface GegluInputs {
   readonly x: tf.Tensor; // [..., 2 D]
@@ -32,7 +36,7 @@ const gegluKernel = defineKernel<GegluInputs, Record<string, never>>({
     if (width % 4 !== 0) return null;
     const rows = x.size / 2 / width;
     const y = kernels.output([...x.shape.slice(0, -1), width]);
-    kernels.run('geglu', Math.ceil(rows / 16), [kernels.address(x), kernels.address(y), rows, width]);
+    kernels.run('geglu', Math.ceil(rows / UNIT_ROWS), [kernels.address(x), kernels.address(y), rows, width]);
     return y;
   },
   onWebGpu: ({ x }) => {
@@ -48,6 +52,15 @@ const gegluKernel = defineKernel<GegluInputs, Record<string, never>>({
   },
   gradients: (dy, { x }) => ({
     x: () => {
+      const kernels = wasmKernels();
+      const width = x.shape.at(-1)! / 2;
+      if (kernels && width % 4 === 0) {
+        const rows = x.size / 2 / width;
+        const dx = kernels.output(x.shape);
+        const operands = [x, dy, dx].map((tensor) => kernels.address(tensor));
+        kernels.run('gegluGradient', Math.ceil(rows / UNIT_ROWS), [...operands, rows, width]);
+        return kernels.tensor(dx);
+      }
       const [value, gate] = halves(x);
       const dValue = tf.mul(dy, tf.mul(gate, normalCdf(gate)));
       const dGate = tf.mul(tf.mul(dy, value), geluDerivative(gate));

@@ -39,3 +39,30 @@ export function groupNormOnWasm(
   ]);
   return y;
 }
+
+/**
+ * The gradients of x, and of weight and bias for each item (the kernel comes by them on its way).
+ *
+ * @returns dx [B, ..., C], and [B, 2, C]: of the weight, of the bias; null as `groupNormOnWasm`
+ */
+export function groupNormGradientOnWasm(
+  kernels: WasmKernels,
+  dy: tf.Tensor,
+  { x, weight, bias }: { readonly x: tf.Tensor; readonly weight: tf.Tensor; readonly bias: tf.Tensor },
+  { groups, eps, silu }: { readonly groups: number; readonly eps: number; readonly silu: boolean },
+): { readonly dx: tf.TensorInfo; readonly sums: tf.TensorInfo } | null {
+  const batch = x.shape[0]!;
+  const channels = x.shape.at(-1)!;
+  const width = channels / groups;
+  if (width % 4 !== 0 || x.size === 0) return null;
+  const span = spanOf(channels, width);
+  const dx = kernels.output(x.shape);
+  const sums = kernels.output([batch, 2, channels]);
+  const operands = [x, weight, bias, dy, dx, sums].map((tensor) => kernels.address(tensor));
+  const positions = x.size / batch / channels;
+  kernels.run('groupNormGradient', (batch * channels) / span, [
+    ...operands,
+    ...[positions, channels, width, span, Number(silu), float(eps)],
+  ]);
+  return { dx, sums };
+}

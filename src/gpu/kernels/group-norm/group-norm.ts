@@ -1,13 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { elementCount, matchShape } from '../../../common/assert';
 import { InvalidInputError } from '../../../common/errors';
-import { wasmKernels } from '../../wasm-kernels/wasm-kernels';
+import { type WasmKernels, wasmKernels } from '../../wasm-kernels/wasm-kernels';
 import type { WeightTensor } from '../../weight-tensor';
 import { type Activation, activate, silu, siluDerivative } from '../activations/activations';
 import { defineKernel } from '../common/define-kernel';
 import { onWasm } from '../common/mat-mul';
 import { deferNorm } from './group-norm-on-gpu';
-import { groupNormOnWasm } from './group-norm-on-wasm';
+import { groupNormGradientOnWasm, groupNormOnWasm } from './group-norm-on-wasm';
 
 export interface GroupNormOptions {
   readonly groups: number;
@@ -116,7 +116,33 @@ const groupNormKernel = defineKernel<GroupNormInputs, GroupNormAttributes>({
   },
   onWasm: (kernels, { x, weight, bias }, attributes) => groupNormOnWasm(kernels, x, weight, bias, attributes),
   onWebGpu: ({ x, weight, bias }, attributes) => deferNorm(x, weight, bias, attributes),
-  gradients: (dy, { x, weight, bias }, attributes) => ({
+  gradients: (dy, inputs, attributes) => {
+    const kernels = wasmKernels();
+    const own = kernels && groupNormGradientOnWasm(kernels, dy, inputs, attributes);
+    return own ? fromOwn(kernels, own) : composedGradients(dy, inputs, attributes);
+  },
+});
+
+type Gradients = Readonly<Record<'x' | 'weight' | 'bias', () => tf.Tensor>>;
+
+/** All come of one pass; what is not asked for ends with the tidy of the backward pass. */
+function fromOwn(
+  kernels: WasmKernels,
+  { dx, sums }: { readonly dx: tf.TensorInfo; readonly sums: tf.TensorInfo },
+): Gradients {
+  const [forX, perItem] = [kernels.tensor(dx), kernels.tensor<tf.Tensor3D>(sums)];
+  const [items, , channels] = perItem.shape;
+  const total = (row: number): tf.Tensor =>
+    tf.reshape(tf.sum(tf.slice(perItem, [0, row, 0], [items, 1, channels]), 0), [channels]);
+  return { x: () => forX, weight: () => total(0), bias: () => total(1) };
+}
+
+function composedGradients(
+  dy: tf.Tensor,
+  { x, weight, bias }: GroupNormInputs,
+  attributes: GroupNormAttributes,
+): Gradients {
+  return {
     x: () => {
       const dNormed = beforeSilu(dy, { x, weight, bias }, attributes);
       const { centred, inverseDeviation } = standardise(asPositions(x), attributes);
@@ -133,8 +159,8 @@ const groupNormKernel = defineKernel<GroupNormInputs, GroupNormAttributes>({
       return tf.sum(tf.mul(dNormed, tf.mul(centred, inverseDeviation)), [0, 1]);
     },
     bias: () => tf.sum(beforeSilu(dy, { x, weight, bias }, attributes), [0, 1]),
-  }),
-});
+  };
+}
 
 /**
  * Normalises each group of C / groups channels of each item over all positions, scales and shifts by channel.

@@ -1,11 +1,15 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { elementCount, matchShape } from '../../../common/assert';
-import { float } from '../../wasm-kernels/wasm-kernels';
+import { matchShape } from '../../../common/assert';
+import { float, type WasmKernels, wasmKernels } from '../../wasm-kernels/wasm-kernels';
 import type { WeightTensor } from '../../weight-tensor';
 import { defineKernel } from '../common/define-kernel';
 import { runProgram, webGpuBackend } from '../common/gpu-program';
 import { kernelVariant, shaderFeatures } from '../common/kernel-variant';
+import { sumOverRows } from '../convolution/sum-over-rows';
 import { RowNormProgram } from './layer-norm-program';
+
+/** Rows in a unit of work on wasm, as in the kernel. */
+const UNIT_ROWS = 16;
 
 interface NormInputs {
   readonly x: tf.Tensor; // [..., D]
@@ -27,9 +31,21 @@ function standardise(x: tf.Tensor, { eps, centre }: NormAttributes): [tf.Tensor,
   return [centred, tf.rsqrt(tf.add(meanSquare, eps))];
 }
 
-/** The sum over all axes but the last: [..., D] -> [D]. */
-function sumOverRows(x: tf.Tensor): tf.Tensor {
-  return tf.sum(tf.reshape(x, [elementCount(x.shape.slice(0, -1)), x.shape.at(-1)!]), 0);
+/** The gradient of x on wasm; null for rows that are no vectors of four. */
+function inputGradientOnWasm(
+  kernels: WasmKernels,
+  dy: tf.Tensor,
+  { x, weight }: NormInputs,
+  { eps, centre }: NormAttributes,
+): tf.TensorInfo | null {
+  const width = x.shape.at(-1)!;
+  if (width % 4 !== 0) return null;
+  const rows = x.size / width;
+  const dx = kernels.output(x.shape);
+  const operands = [x, weight, dy, dx].map((tensor) => kernels.address(tensor));
+  const sizes = [rows, width, Number(centre), float(eps)];
+  kernels.run('rowNormGradient', Math.ceil(rows / UNIT_ROWS), [...operands, ...sizes]);
+  return dx;
 }
 
 const normKernel = defineKernel<NormInputs, NormAttributes>({
@@ -45,7 +61,13 @@ const normKernel = defineKernel<NormInputs, NormAttributes>({
     const rows = x.size / width;
     const y = kernels.output(x.shape);
     const operands = [x, weight, bias, y].map((tensor) => kernels.address(tensor));
-    kernels.run('rowNorm', Math.ceil(rows / 16), [...operands, rows, width, Number(centre), float(eps)]);
+    kernels.run('rowNorm', Math.ceil(rows / UNIT_ROWS), [
+      ...operands,
+      rows,
+      width,
+      Number(centre),
+      float(eps),
+    ]);
     return y;
   },
   onWebGpu: ({ x, weight, bias }, options) => {
@@ -57,8 +79,11 @@ const normKernel = defineKernel<NormInputs, NormAttributes>({
     const program = new RowNormProgram(choice, x.size / width, width, bias !== undefined, options);
     return runProgram(backend, program, bias ? [x, weight, bias] : [x, weight], x.shape);
   },
-  gradients: (dy, { x, weight }, attributes) => ({
+  gradients: (dy, { x, weight, bias }, attributes) => ({
     x: () => {
+      const kernels = wasmKernels();
+      const own = kernels && inputGradientOnWasm(kernels, dy, { x, weight, bias }, attributes);
+      if (own) return kernels.tensor(own);
       const [centred, inverseDeviation] = standardise(x, attributes);
       const normal = tf.mul(centred, inverseDeviation);
       const dNormal = tf.mul(dy, weight);

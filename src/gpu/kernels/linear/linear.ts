@@ -1,11 +1,14 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { elementCount, matchShape } from '../../../common/assert';
+import { wasmKernels } from '../../wasm-kernels/wasm-kernels';
 import type { WeightTensor } from '../../weight-tensor';
 import { type Activation, activate } from '../activations/activations';
 import { defineKernel } from '../common/define-kernel';
 import { matMul } from '../common/mat-mul';
 import { requireTrainable, type WeightFormat, weightFormat, weightValues } from '../common/weight-values';
-import { linearOnWasm } from '../convolution/convolve-on-wasm';
+import { linearInputGradientOnWasm, linearOnWasm } from '../convolution/convolve-on-wasm';
+import { linearWeightGradientOnWasm } from '../convolution/gradients-on-wasm';
+import { sumOverRows } from '../convolution/sum-over-rows';
 import { deferProduct } from '../product/product';
 import { rowsGeometry } from '../product/product-program';
 
@@ -41,13 +44,20 @@ const linearKernel = defineKernel<LinearInputs, { readonly weight: WeightFormat 
     ]);
   },
   gradients: (dy, { x, weight }, attributes) => ({
-    x: () =>
-      tf.reshape(matMul(asRows(dy), weightValues({ ...attributes.weight, tensor: weight }), 'b'), x.shape),
+    x: () => {
+      const kernels = wasmKernels();
+      const shape = attributes.weight.shape as [number, number];
+      if (kernels) return kernels.tensor(linearInputGradientOnWasm(kernels, dy, weight, shape));
+      const values = weightValues({ ...attributes.weight, tensor: weight });
+      return tf.reshape(matMul(asRows(dy), values, 'b'), x.shape);
+    },
     weight: () => {
       requireTrainable(attributes.weight);
+      const kernels = wasmKernels();
+      if (kernels) return kernels.tensor(linearWeightGradientOnWasm(kernels, x, dy));
       return matMul(asRows(x), asRows(dy), 'a'); // [in, out]
     },
-    bias: () => tf.sum(asRows(dy), 0),
+    bias: () => sumOverRows(dy),
   }),
 });
 

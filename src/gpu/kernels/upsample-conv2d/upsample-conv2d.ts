@@ -9,6 +9,8 @@ import { conv2d } from '../conv2d/conv2d';
 import { filterGradient, inputGradient } from '../convolution/convolution-gradients';
 import { type ConvolutionGeometry, convolve } from '../convolution/convolve';
 import { upsampleConvolveOnWasm } from '../convolution/convolve-on-wasm';
+import { upsampledInputGradientOnWasm } from '../convolution/gradients-on-wasm';
+import { sumOverRows } from '../convolution/sum-over-rows';
 import { deferProduct } from '../product/product';
 import type { ProductGeometry } from '../product/product-program';
 import { upsampleNearest2x } from '../upsample-nearest/upsample-nearest';
@@ -55,6 +57,10 @@ const upsampleConv2dKernel = defineKernel<UpsampleConv2dInputs, UpsampleConv2dAt
   },
   gradients: (dy, { x, weight }, attributes) => ({
     x: () => {
+      const kernels = wasmKernels();
+      if (kernels) {
+        return kernels.tensor(upsampledInputGradientOnWasm(kernels, dy, weight, attributes.weight.shape));
+      }
       const [B, H, W, C] = x.shape as [number, number, number, number];
       const filter = weightValues<tf.Tensor4D>({ ...attributes.weight, tensor: weight });
       const upsampled = inputGradient(
@@ -70,7 +76,7 @@ const upsampleConv2dKernel = defineKernel<UpsampleConv2dInputs, UpsampleConv2dAt
       const { shape } = attributes.weight;
       return filterGradient(dy as tf.Tensor4D, upsampleNearest2x(x as tf.Tensor4D), geometry(shape));
     },
-    bias: () => tf.sum(dy, [0, 1, 2]),
+    bias: () => sumOverRows(dy),
   }),
 });
 

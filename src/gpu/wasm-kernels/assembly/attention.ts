@@ -93,7 +93,7 @@ export function attention(args: usize, unit: i32, scratch: usize): void {
 }
 
 /** e^(scale * score + bias - largest) in place of the scores, and 1 / their sum. Beyond `keys` the row is not read again. */
-function softmaxRow(row: usize, keys: i32, scale: v128, bias: usize, biasStep: usize, inverseSum: usize): void {
+export function softmaxRow(row: usize, keys: i32, scale: v128, bias: usize, biasStep: usize, inverseSum: usize): void {
   const whole = (<usize>(keys & ~3)) << 2;
   const bytes = (<usize>keys) << 2;
   const factor = f32x4.extract_lane(scale, 0);

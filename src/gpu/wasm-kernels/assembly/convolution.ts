@@ -1,4 +1,4 @@
-import { accumulate, fillTile, storeRow, TILE_COLUMNS, TILE_ROWS } from './product';
+import { accumulate, accumulateOuter, fillTile, storeRow, TILE_COLUMNS, TILE_ROWS } from './product';
 
 /** Rows of the result in one unit: 32 tiles, some tens of microseconds. */
 const UNIT_ROWS: i32 = 192;
@@ -51,7 +51,8 @@ export function convolution(args: usize, unit: i32, scratch: usize): void {
   const columnBytes = load<usize>(args, 88);
   const panelOffset = (<usize>panel) * 32;
   const plain = tapRows == 1 && tapColumns == 1 && rowStride == 1 && columnStride == 1 && top == 0 && left == 0
-    && outHeight == height && outWidth == width;
+    && outHeight == height && outWidth == width
+    && lineBytes == (<usize>outWidth) * columnBytes && imageBytes == (<usize>outHeight) * lineBytes;
 
   for (let row = begin; row < end; row += TILE_ROWS) {
     fillTile(tile, bias, columns);
@@ -118,5 +119,68 @@ export function convolution(args: usize, unit: i32, scratch: usize): void {
       const out = plain ? y + (<usize>(row + i)) * columnBytes : load<usize>(outs + ((<usize>i) << 2));
       storeRow(tile, i, columns, out + panelOffset);
     }
+  }
+}
+
+/** The first of the positions o >= 0 with o * stride >= least. */
+function firstAtLeast(least: i32, stride: i32): i32 {
+  return least <= 0 ? 0 : (least + stride - 1) / stride;
+}
+
+/**
+ * The gradient of a convolution's filter, [kh, kw, Cin, Cout]: for each tap the product of x at the positions that it
+ * meets, transposed, with dy. A linear layer's is that of one tap over an image [1, 1, rows, in].
+ *
+ * args: x, dy [B, Hout, Wout, dyChannels], dw, batch, H, W, Cin, Hout, Wout, Cout, kh, kw, strides, dilations and padding
+ * before (rows, columns each), dyChannels (a multiple of eight, at least Cout). Units: taps * tiles of six input channels
+ * * panels of eight output channels.
+ */
+export function filterGradient(args: usize, unit: i32, scratch: usize): void {
+  const batch = load<i32>(args, 12);
+  const height = load<i32>(args, 16);
+  const width = load<i32>(args, 20);
+  const inChannels = load<i32>(args, 24);
+  const outHeight = load<i32>(args, 28);
+  const outWidth = load<i32>(args, 32);
+  const outChannels = load<i32>(args, 36);
+  const tapColumns = load<i32>(args, 44);
+  const rowStride = load<i32>(args, 48);
+  const columnStride = load<i32>(args, 52);
+  const dyChannels = load<i32>(args, 72);
+  const panels = (outChannels + TILE_COLUMNS - 1) / TILE_COLUMNS;
+  const tiles = (inChannels + TILE_ROWS - 1) / TILE_ROWS;
+  const panel = unit % panels;
+  const channel = ((unit / panels) % tiles) * TILE_ROWS;
+  const tap = unit / panels / tiles;
+  // Where the tap lies beside the position that a stride leads to.
+  const down = (tap / tapColumns) * load<i32>(args, 56) - load<i32>(args, 64);
+  const right = (tap % tapColumns) * load<i32>(args, 60) - load<i32>(args, 68);
+  const firstLine = firstAtLeast(-down, rowStride);
+  const lines = min(outHeight, firstAtLeast(height - down, rowStride)) - firstLine;
+  const firstColumn = firstAtLeast(-right, columnStride);
+  const count = min(outWidth, firstAtLeast(width - right, columnStride)) - firstColumn;
+  const pixelBytes = (<usize>inChannels) << 2;
+  const dyBytes = (<usize>dyChannels) << 2;
+  const rest = <usize>min(TILE_ROWS, inChannels - channel) - 1;
+  fillTile(scratch, 0, TILE_COLUMNS);
+  if (lines > 0 && count > 0) {
+    for (let image = 0; image < batch; image += 1) {
+      const line = image * height + firstLine * rowStride + down;
+      const position = line * width + firstColumn * columnStride + right;
+      const outPosition = (image * outHeight + firstLine) * outWidth + firstColumn;
+      accumulateOuter(
+        scratch,
+        load<usize>(args, 0) + (<usize>position) * pixelBytes + ((<usize>channel) << 2),
+        min(rest, 1) << 2, min(rest, 2) << 2, min(rest, 3) << 2, min(rest, 4) << 2, min(rest, 5) << 2,
+        (<usize>columnStride) * pixelBytes, (<usize>(rowStride * width)) * pixelBytes,
+        load<usize>(args, 4) + (<usize>outPosition) * dyBytes + (<usize>panel) * 32,
+        dyBytes, (<usize>outWidth) * dyBytes, count, lines,
+      );
+    }
+  }
+  const columns = outChannels - panel * TILE_COLUMNS;
+  const row = load<usize>(args, 8) + (<usize>((tap * inChannels + channel) * outChannels + panel * TILE_COLUMNS)) * 4;
+  for (let i = 0; i <= <i32>rest; i += 1) {
+    storeRow(scratch, i, columns, row + (<usize>(i * outChannels)) * 4);
   }
 }

@@ -1,4 +1,4 @@
-import { gelu, silu } from './math';
+import { gelu, geluDerivative, silu } from './math';
 
 /** Values in one unit. */
 const UNIT_VALUES: i32 = 8192;
@@ -35,6 +35,24 @@ export function geglu(args: usize, unit: i32): void {
     const y = load<usize>(args, 4) + (<usize>row) * bytes;
     for (let i: usize = 0; i < bytes; i += 16) {
       v128.store(y + i, f32x4.mul(v128.load(x + i), gelu(v128.load(x + bytes + i))));
+    }
+  }
+}
+
+/** The gradient of `geglu`: rows [dy * gelu(gate), dy * value * gelu'(gate)]. args: x, dy, dx, rows, width. */
+export function gegluGradient(args: usize, unit: i32): void {
+  const bytes = (<usize>load<i32>(args, 16)) << 2;
+  const begin = unit * UNIT_ROWS;
+  const end = min(load<i32>(args, 12), begin + UNIT_ROWS);
+  for (let row = begin; row < end; row += 1) {
+    const x = load<usize>(args, 0) + (<usize>row) * 2 * bytes;
+    const dy = load<usize>(args, 4) + (<usize>row) * bytes;
+    const dx = load<usize>(args, 8) + (<usize>row) * 2 * bytes;
+    for (let i: usize = 0; i < bytes; i += 16) {
+      const gate = v128.load(x + bytes + i);
+      const slope = v128.load(dy + i);
+      v128.store(dx + i, f32x4.mul(slope, gelu(gate)));
+      v128.store(dx + bytes + i, f32x4.mul(f32x4.mul(slope, v128.load(x + i)), geluDerivative(gate)));
     }
   }
 }

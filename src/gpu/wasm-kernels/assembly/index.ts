@@ -5,10 +5,11 @@
  * A job is a kernel, its arguments, and a number of units that any thread may do: `run` takes units until none is left.
  */
 import { attention, packKeys } from './attention';
-import { convolution } from './convolution';
-import { activation, add, copyBlocks, geglu } from './elementwise';
-import { groupNorm, rowNorm } from './norms';
-import { packPhases, packWeights } from './product';
+import { attentionGradient } from './attention-gradient';
+import { convolution, filterGradient } from './convolution';
+import { activation, add, copyBlocks, geglu, gegluGradient } from './elementwise';
+import { groupNorm, groupNormGradient, rowNorm, rowNormGradient } from './norms';
+import { packPhases, packTurned, packWeights } from './product';
 
 // A job, in words: units left, units done, its number (what threads wait for), the kernel, arguments.
 const LEFT: usize = 0;
@@ -73,6 +74,12 @@ function runUnit(kernel: i32, args: usize, unit: i32, scratch: usize): void {
     case 8: add(args, unit); break;
     case 9: copyBlocks(args, unit); break;
     case 10: packPhases(args, unit); break;
+    case 11: packTurned(args, unit); break;
+    case 12: filterGradient(args, unit, scratch); break;
+    case 13: groupNormGradient(args, unit); break;
+    case 14: rowNormGradient(args, unit); break;
+    case 15: gegluGradient(args, unit); break;
+    case 16: attentionGradient(args, unit, scratch); break;
     default: unreachable();
   }
 }

@@ -65,6 +65,67 @@ export function accumulate(
   v128.store(tile, c51, 176);
 }
 
+/**
+ * Adds to a 6 x 8 tile the sum, over `lines` of `count` positions each, of six values at a times eight values at b: the
+ * product of a transposed matrix with another one, and so what gradients of weights are.
+ *
+ * @param a1 where the second of the six values lies behind the first one, in bytes; a2 to a5 the others
+ * @param aStep bytes to the next position, aLineStep to the next line; the same of b
+ */
+export function accumulateOuter(
+  tile: usize, a: usize, a1: usize, a2: usize, a3: usize, a4: usize, a5: usize, aStep: usize, aLineStep: usize,
+  b: usize, bStep: usize, bLineStep: usize, count: i32, lines: i32,
+): void {
+  let c00 = v128.load(tile, 0), c01 = v128.load(tile, 16);
+  let c10 = v128.load(tile, 32), c11 = v128.load(tile, 48);
+  let c20 = v128.load(tile, 64), c21 = v128.load(tile, 80);
+  let c30 = v128.load(tile, 96), c31 = v128.load(tile, 112);
+  let c40 = v128.load(tile, 128), c41 = v128.load(tile, 144);
+  let c50 = v128.load(tile, 160), c51 = v128.load(tile, 176);
+  for (let line = 0; line < lines; line += 1) {
+    let at = a;
+    let from = b;
+    for (let k = 0; k < count; k += 1) {
+      const b0 = v128.load(from, 0);
+      const b1 = v128.load(from, 16);
+      let value = v128.load32_splat(at);
+      c00 = multiplyAdd(value, b0, c00);
+      c01 = multiplyAdd(value, b1, c01);
+      value = v128.load32_splat(at + a1);
+      c10 = multiplyAdd(value, b0, c10);
+      c11 = multiplyAdd(value, b1, c11);
+      value = v128.load32_splat(at + a2);
+      c20 = multiplyAdd(value, b0, c20);
+      c21 = multiplyAdd(value, b1, c21);
+      value = v128.load32_splat(at + a3);
+      c30 = multiplyAdd(value, b0, c30);
+      c31 = multiplyAdd(value, b1, c31);
+      value = v128.load32_splat(at + a4);
+      c40 = multiplyAdd(value, b0, c40);
+      c41 = multiplyAdd(value, b1, c41);
+      value = v128.load32_splat(at + a5);
+      c50 = multiplyAdd(value, b0, c50);
+      c51 = multiplyAdd(value, b1, c51);
+      at += aStep;
+      from += bStep;
+    }
+    a += aLineStep;
+    b += bLineStep;
+  }
+  v128.store(tile, c00, 0);
+  v128.store(tile, c01, 16);
+  v128.store(tile, c10, 32);
+  v128.store(tile, c11, 48);
+  v128.store(tile, c20, 64);
+  v128.store(tile, c21, 80);
+  v128.store(tile, c30, 96);
+  v128.store(tile, c31, 112);
+  v128.store(tile, c40, 128);
+  v128.store(tile, c41, 144);
+  v128.store(tile, c50, 160);
+  v128.store(tile, c51, 176);
+}
+
 /** Sets the six rows of a tile to the first `columns` of the values at `values`, or to zero where that is 0. */
 export function fillTile(tile: usize, values: usize, columns: i32): void {
   let left = f32x4.splat(0);
@@ -163,6 +224,50 @@ export function packPhases(args: usize, unit: i32): void {
         }
         to += TILE_BYTES;
       }
+    }
+  }
+}
+
+/**
+ * The filter [kh, kw, Cin, Cout] as that of a gradient: turned around, with the channels swapped, packed as
+ * [tapRows, tapColumns, Cout] rows of Cin columns. Its tap j along an axis is the sum of the taps from first - step j on,
+ * `span` of them, as far as there are any: one for a convolution (step is its stride), two behind an upsampling.
+ *
+ * args: weights, panels, kh, kw, Cin, Cout, tapRows, tapColumns, first (rows, columns), step (rows, columns), span.
+ * Units: panels.
+ */
+export function packTurned(args: usize, unit: i32): void {
+  const weights = load<usize>(args, 0);
+  const height = load<i32>(args, 8);
+  const width = load<i32>(args, 12);
+  const inChannels = load<i32>(args, 16);
+  const outChannels = load<i32>(args, 20);
+  const tapRows = load<i32>(args, 24);
+  const tapColumns = load<i32>(args, 28);
+  const span = load<i32>(args, 48);
+  const first = unit * TILE_COLUMNS;
+  const columns = min(TILE_COLUMNS, inChannels - first);
+  let to = load<usize>(args, 4) + (<usize>unit) * (<usize>(tapRows * tapColumns * outChannels)) * TILE_BYTES;
+  for (let i = 0; i < tapRows; i += 1) {
+    const row = load<i32>(args, 32) - i * load<i32>(args, 40);
+    for (let j = 0; j < tapColumns; j += 1) {
+      const column = load<i32>(args, 36) - j * load<i32>(args, 44);
+      memory.fill(to, 0, (<usize>outChannels) * TILE_BYTES);
+      for (let y = max(0, row); y < min(height, row + span); y += 1) {
+        for (let x = max(0, column); x < min(width, column + span); x += 1) {
+          const tap = (y * width + x) * inChannels + first;
+          for (let n = 0; n < columns; n += 1) {
+            let from = weights + (<usize>((tap + n) * outChannels)) * 4;
+            let at = to + ((<usize>n) << 2);
+            for (let c = 0; c < outChannels; c += 1) {
+              store<f32>(at, load<f32>(at) + load<f32>(from));
+              from += 4;
+              at += TILE_BYTES;
+            }
+          }
+        }
+      }
+      to += (<usize>outChannels) * TILE_BYTES;
     }
   }
 }
