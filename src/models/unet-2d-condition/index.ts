@@ -7,4 +7,4 @@ export { Downsample2D, Upsample2D } from './resample';
 export { ResnetBlock2D } from './resnet-block';
 export { Transformer2DModel } from './transformer-2d';
 export { type UNet2DConditionInputs, UNet2DConditionModel } from './unet-2d-condition-model';
-export type { UNetStage } from './unet-stages';
+export { AROUND_STAGES, type UNetStage } from './unet-stages';

@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { AdaptableLayer } from '../../nn';
 import type { Attention } from './attention';
 import type { DownBlock2D, MidBlock2D, UpBlock2D } from './blocks';
 import type { EncoderStates } from './encoder-states';
+import { type Downsample2D, Upsample2D } from './resample';
 import type { ResnetBlock2D } from './resnet-block';
 import type { Transformer2DModel } from './transformer-2d';
 
@@ -28,15 +28,25 @@ export interface UNetStage {
   readonly givesSkip: boolean;
   /** Its result has the size of the skip that is taken next. */
   readonly upsamples: boolean;
+  /** Reads the time embedding. */
+  readonly timed: boolean;
   readonly crossAttentions: readonly Attention[];
-  /** What a low-rank adapter may attach to. */
-  readonly adaptableLayers: readonly AdaptableLayer[];
+  /** Of its modules in the checkpoint: every weight that it runs with is below one of them. */
+  readonly paths: readonly string[];
   run(hidden: tf.Tensor4D, skip: tf.Tensor4D | null, context: StageContext): tf.Tensor4D;
 }
+
+/** What lies around the stages, as their `paths`. */
+export const AROUND_STAGES = {
+  time: ['time_embedding'],
+  stem: ['conv_in'],
+  head: ['conv_norm_out', 'conv_out'],
+} as const;
 
 interface Layer {
   readonly resnet: ResnetBlock2D;
   readonly transformer: Transformer2DModel | undefined;
+  readonly paths: readonly string[];
 }
 
 /** The stages in the order in which a pass runs them. */
@@ -46,47 +56,53 @@ export function stagesOf(
   upBlocks: readonly UpBlock2D[],
 ): readonly UNetStage[] {
   return [
-    ...downBlocks.flatMap(({ resnets, attentions, downsampler }) => [
-      ...resnets.map((resnet, i) =>
-        layerStage({ resnet, transformer: attentions[i] }, { takesSkip: false, givesSkip: true }),
+    ...downBlocks.flatMap((block, i) => [
+      ...layersOf(block, `down_blocks.${i}`).map((layer) =>
+        layerStage(layer, { takesSkip: false, givesSkip: true }),
       ),
-      ...(downsampler
-        ? [
-            resampleStage((hidden) => downsampler.forward(hidden), {
-              givesSkip: true,
-              upsamples: false,
-              adaptableLayers: downsampler.adaptableLayers(),
-            }),
-          ]
-        : []),
+      ...resampleStages(block.downsampler, `down_blocks.${i}.downsamplers.0`, {
+        givesSkip: true,
+        upsamples: false,
+      }),
     ]),
-    ...midBlock.resnets.map((resnet, i) => midStage({ resnet, transformer: midBlock.attentions[i - 1] })),
-    ...upBlocks.flatMap(({ resnets, attentions, upsampler }) => [
-      ...resnets.map((resnet, i) =>
-        layerStage({ resnet, transformer: attentions[i] }, { takesSkip: true, givesSkip: false }),
+    ...midBlock.resnets.map((resnet, i) =>
+      midStage({
+        resnet,
+        transformer: midBlock.attentions[i - 1],
+        paths: [...(i > 0 ? [`mid_block.attentions.${i - 1}`] : []), `mid_block.resnets.${i}`],
+      }),
+    ),
+    ...upBlocks.flatMap((block, i) => [
+      ...layersOf(block, `up_blocks.${i}`).map((layer) =>
+        layerStage(layer, { takesSkip: true, givesSkip: false }),
       ),
-      ...(upsampler
-        ? [
-            resampleStage((hidden, { size }) => upsampler.forward(hidden, size), {
-              givesSkip: false,
-              upsamples: true,
-              adaptableLayers: upsampler.adaptableLayers(),
-            }),
-          ]
-        : []),
+      ...resampleStages(block.upsampler, `up_blocks.${i}.upsamplers.0`, {
+        givesSkip: false,
+        upsamples: true,
+      }),
     ]),
   ];
 }
 
+function layersOf({ resnets, attentions }: DownBlock2D | UpBlock2D, path: string): readonly Layer[] {
+  return resnets.map((resnet, i) => ({
+    resnet,
+    transformer: attentions[i],
+    paths: [`${path}.resnets.${i}`, `${path}.attentions.${i}`],
+  }));
+}
+
 /** A resnet and the transformer behind it. */
 function layerStage(
-  { resnet, transformer }: Layer,
+  { resnet, transformer, paths }: Layer,
   skips: Pick<UNetStage, 'takesSkip' | 'givesSkip'>,
 ): UNetStage {
   return {
     ...skips,
-    ...partsOf({ resnet, transformer }),
     upsamples: false,
+    timed: true,
+    crossAttentions: transformer?.crossAttentions() ?? [],
+    paths,
     run: (hidden, skip, { temb, encoder }) =>
       tf.tidy(() => {
         const input = skip ? tf.concat([hidden, skip], 3) : hidden;
@@ -97,32 +113,35 @@ function layerStage(
 }
 
 /** In the middle the transformer comes first. */
-function midStage({ resnet, transformer }: Layer): UNetStage {
+function midStage({ resnet, transformer, paths }: Layer): UNetStage {
   return {
     takesSkip: false,
     givesSkip: false,
     upsamples: false,
-    ...partsOf({ resnet, transformer }),
+    timed: true,
+    crossAttentions: transformer?.crossAttentions() ?? [],
+    paths,
     run: (hidden, _skip, { temb, encoder }) =>
       tf.tidy(() => resnet.forward(transformer ? transformer.forward(hidden, encoder) : hidden, temb)),
   };
 }
 
-function resampleStage(
-  run: (hidden: tf.Tensor4D, context: StageContext) => tf.Tensor4D,
-  kind: Pick<UNetStage, 'givesSkip' | 'upsamples' | 'adaptableLayers'>,
-): UNetStage {
-  return {
-    takesSkip: false,
-    ...kind,
-    crossAttentions: [],
-    run: (hidden, _skip, context) => run(hidden, context),
-  };
-}
-
-function partsOf({ resnet, transformer }: Layer): Pick<UNetStage, 'crossAttentions' | 'adaptableLayers'> {
-  return {
-    crossAttentions: transformer?.crossAttentions() ?? [],
-    adaptableLayers: [...(transformer?.adaptableLayers() ?? []), ...resnet.adaptableLayers()],
-  };
+/** One, or none at the end of a side. */
+function resampleStages(
+  sampler: Downsample2D | Upsample2D | null,
+  path: string,
+  kind: Pick<UNetStage, 'givesSkip' | 'upsamples'>,
+): readonly UNetStage[] {
+  if (!sampler) return [];
+  return [
+    {
+      takesSkip: false,
+      ...kind,
+      timed: false,
+      crossAttentions: [],
+      paths: [path],
+      run: (hidden, _skip, { size }) =>
+        sampler instanceof Upsample2D ? sampler.forward(hidden, size) : sampler.forward(hidden),
+    },
+  ];
 }
