@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { InvalidInputError } from '../common/errors';
+import { giveIdleBuffersBack } from '../gpu/device';
 import { weightValues } from '../gpu/kernels';
 import type { UNet2DConditionModel } from '../models/unet-2d-condition';
 import type { Parameter } from '../nn';
@@ -28,6 +29,7 @@ export class WholeUNet implements TrainedPart {
       parameter.dispose();
       return weight;
     });
+    giveIdleBuffersBack();
     return new WholeUNet(weights);
   }
 

@@ -42,7 +42,8 @@ export interface TangoComponents {
   readonly tokenizer: TextTokenizer;
   /** With its weights' source: it may leave the backend and come back. */
   readonly textEncoder: Plan<TextEncoder>;
-  readonly unet: LoadedComponent<UNet2DConditionModel>;
+  /** With its weights' source: they leave the backend while every one of them is trained. */
+  readonly unet: Plan<UNet2DConditionModel>;
   readonly vae: LoadedComponent<AutoencoderKL>;
   readonly vocoder: LoadedComponent<HifiGan>;
   /** scheduler_config.json as it is: each request reads it for its own scheduler. */
