@@ -318,14 +318,9 @@ await part('unet', async () => {
       const of = (tensor: tf.Tensor): tf.Tensor => tf.split(tensor, 2)[i]!;
       return { prediction: of(prediction), reference: of(reference), target: of(batch.target) };
     };
-    const weights = adapterWeights.weights.map(({ tensor }) => tensor);
     const { value, grads } = adapterWeights.within(model.adaptableLayers(), () =>
-      recomputedGradients(
-        model,
-        batch,
-        weights,
-        ({ adaptableLayers }) => adapterWeights.weightsOf(adaptableLayers),
-        (prediction) => diffusionDpoLoss(rewardMargins(half(prediction, 0), half(prediction, 1), 2000)),
+      recomputedGradients(model, batch, adapterWeights.weights, (prediction) =>
+        diffusionDpoLoss(rewardMargins(half(prediction, 0), half(prediction, 1), 2000)),
       ),
     );
     optimizer.step(adapterWeights.weights, grads, 1e-4);

@@ -1,5 +1,5 @@
 /**
- * What a step of LoRA training takes of a GPU at any size, counted on a device that does nothing: the real model, the
+ * What a step of training takes of a GPU at any size, counted on a device that does nothing: the real model, the
  * real gradients and the real programs.
  */
 import * as tf from '@tensorflow/tfjs-core';
@@ -23,15 +23,19 @@ export interface StepRequest {
   readonly latentSize: readonly [number, number];
   readonly tokens: number;
   readonly pairsPerPass: number;
-  /** Null: the whole UNet. */
+  /** Null: the whole UNet, without the frozen one. */
   readonly lora: LoraConfig | null;
+  /** Of the whole UNet: the frozen one stays and is the reference, in place of its errors. */
+  readonly keepsBase?: boolean;
   readonly recompute: boolean;
   /** Default: two. */
   readonly steps?: number;
 }
 
 export interface StepCounts {
-  /** Of the frozen UNet, float16 matrices. */
+  /** Of the frozen UNet as it was loaded, float16 matrices. */
+  readonly baseBytes: number;
+  /** What of them stays while it is trained. */
   readonly weightBytes: number;
   readonly adapterParameters: number;
   /** The most that buffers took at once in all steps, weights and buffers kept for reuse included. */
@@ -42,18 +46,28 @@ export interface StepCounts {
   readonly taken: readonly { readonly used: number; readonly allocated: number; readonly tensors: number }[];
 }
 
-/** Steps of diffusion-DPO: reference pass, gradients, AdamW. */
+/** Steps of diffusion-DPO: the reference's pass beside a LoRA, gradients, AdamW. */
 export async function countStep(request: StepRequest): Promise<StepCounts> {
-  const { config, latentSize, tokens, pairsPerPass, lora, recompute, steps = 2 } = request;
+  const { config, latentSize, tokens, pairsPerPass, lora, keepsBase, recompute, steps = 2 } = request;
   return withPlannedBackend(({ backend, pool, unfilled, fill }) => {
     const parsed = parseUNet2DConditionConfig(config);
     const root = new ParameterRoot();
     const unet = new UNet2DConditionModel(parsed, root.scope);
     fill(root, 'float16');
-    const weightBytes = pool.numBytesUsed;
+    const baseBytes = pool.numBytesUsed;
     const part = lora
       ? new LoraPart(LoraAdapter.create(unet.adaptableLayers(), lora, 0))
-      : WholeUNet.copyOf(unet);
+      : keepsBase
+        ? WholeUNet.copyOf(unet)
+        : WholeUNet.takenFrom(unet);
+    const weightBytes = lora || keepsBase ? baseBytes : 0;
+    const known =
+      lora || keepsBase
+        ? null
+        : {
+            mean: unfilled<tf.Rank.R1>([pairsPerPass]),
+            rest: unfilled<tf.Rank.R1>([pairsPerPass]),
+          };
     const optimizer = new AdamW();
     const samples = 2 * pairsPerPass;
     const image = [samples, ...latentSize, parsed.inChannels];
@@ -69,22 +83,28 @@ export async function countStep(request: StepRequest): Promise<StepCounts> {
         unet.forward(batch.noisy, batch.timesteps, unet.prepareEncoderStates(batch.states, batch.mask)),
       );
     const step = (): void => {
-      const reference = predict();
+      const reference = known ? null : predict();
       const half = (prediction: tf.Tensor, i: number) => {
         const of = (tensor: tf.Tensor): tf.Tensor => tf.split(tensor, 2)[i]!;
-        return { prediction: of(prediction), reference: of(reference), target: of(batch.target) };
+        return {
+          prediction: of(prediction),
+          reference: reference ? of(reference) : known!,
+          target: of(batch.target),
+        };
       };
       const loss = (prediction: tf.Tensor4D): tf.Scalar =>
         diffusionDpoLoss(rewardMargins(half(prediction, 0), half(prediction, 1), 2000));
-      const weights = part.weights.map(({ tensor }) => tensor);
       const { value, grads } = withPart(part, unet, () =>
         recompute
-          ? recomputedGradients(unet, batch, weights, (stage) => part.weightsOf(stage), loss)
-          : tapeGradients(() => loss(predict()), weights),
+          ? recomputedGradients(unet, batch, part.weights, loss)
+          : tapeGradients(
+              () => loss(predict()),
+              part.weights.map(({ tensor }) => tensor),
+            ),
       );
       optimizer.step(part.weights, grads, 1e-4);
       for (const { tensor } of part.weights) backend.uploadToGPU(tensor.dataId);
-      tf.dispose([value, ...grads, reference]);
+      tf.dispose([value, ...grads, reference ?? []]);
     };
     step();
     const firstPeakBytes = pool.peakBytes;
@@ -101,6 +121,7 @@ export async function countStep(request: StepRequest): Promise<StepCounts> {
     }
     return {
       taken,
+      baseBytes,
       weightBytes,
       adapterParameters: part.parameterCount,
       peakBytes: pool.peakBytes,

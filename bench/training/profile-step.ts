@@ -46,7 +46,7 @@ async function profileStep(config: object, weights: Blob, runs: number): Promise
   const pair = {
     noisy: drawn<tf.Rank.R4>(2, 64, 8, unet.config.inChannels),
     target: drawn<tf.Rank.R4>(2, 64, 8, unet.config.inChannels),
-    text: drawn<tf.Rank.R3>(2, 16, unet.config.crossAttentionDim[0]!),
+    text: drawn<tf.Rank.R3>(2, 16, unet.config.crossAttentionDim[0]![0]!),
     mask: tf.ones<tf.Rank.R2>([2, 16]),
     timestep: 500,
     beta: 2000,

@@ -60,6 +60,12 @@ const cases = [
   { model: 'quarter', frames: 128, pairsPerPass: 1, rank: 0, targets: attention, recompute: false },
   { model: 'full', frames: 64, pairsPerPass: 1, rank: 0, targets: attention, recompute: false },
   { model: 'full', frames: 256, pairsPerPass: 1, rank: 0, targets: attention, recompute: false },
+  { model: 'default', frames: 64, pairsPerPass: 1, rank: 0, targets: attention, recompute: true },
+  { model: 'default', frames: 128, pairsPerPass: 4, rank: 0, targets: attention, recompute: true },
+  { model: 'quarter', frames: 128, pairsPerPass: 1, rank: 0, targets: attention, recompute: true },
+  { model: 'half', frames: 256, pairsPerPass: 1, rank: 0, targets: attention, recompute: true },
+  { model: 'full', frames: 64, pairsPerPass: 1, rank: 0, targets: attention, recompute: true },
+  { model: 'full', frames: 256, pairsPerPass: 1, rank: 0, targets: attention, recompute: true },
 ] as const;
 const TOKENS = 32;
 const TOLERANCE = 0.15;

@@ -222,8 +222,9 @@ export type MetricsFormat = 'jsonl' | 'csv' | 'tensorboard';
 
 export interface TrainProgress {
   readonly runId: string;
-  readonly stage: 'prepare' | 'train' | 'checkpoint' | 'validate' | 'sample';
-  /** Pairs that are prepared, or steps that are done. */
+  /** `reference`: the frozen model's errors are measured, where every weight is trained. */
+  readonly stage: 'prepare' | 'reference' | 'train' | 'checkpoint' | 'validate' | 'sample';
+  /** Pairs that are prepared, errors that are measured, or steps that are done. */
   readonly index: number;
   readonly count: number;
   readonly remainingSeconds: number | null;

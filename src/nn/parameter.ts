@@ -38,11 +38,19 @@ export class Parameter implements WeightTensor {
   }
 
   get dtype(): 'float32' | 'float16' {
-    return this.standIn ? 'float32' : this.loaded().dtype;
+    return this.standIn ? 'float32' : this.loaded.dtype;
   }
 
   get tensor(): tf.Tensor {
-    return this.standIn ?? this.loaded().tensor;
+    return this.standIn ?? this.loaded.tensor;
+  }
+
+  /** What was loaded, whatever stands in for it. */
+  get loaded(): WeightTensor {
+    if (!this.value) {
+      throw new InternalError(`The parameter "${this.name}" is not loaded: call ParameterRoot.load first.`);
+    }
+    return { name: this.name, shape: this.shape, ...this.value };
   }
 
   /** Bytes on the backend; 0 before loading. */
@@ -59,12 +67,5 @@ export class Parameter implements WeightTensor {
   dispose(): void {
     this.value?.tensor.dispose();
     this.value = null;
-  }
-
-  private loaded(): { readonly tensor: tf.Tensor; readonly dtype: 'float32' | 'float16' } {
-    if (!this.value) {
-      throw new InternalError(`The parameter "${this.name}" is not loaded: call ParameterRoot.load first.`);
-    }
-    return this.value;
   }
 }

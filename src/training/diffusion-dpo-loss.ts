@@ -1,17 +1,45 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { meanOfElements } from './sft-loss';
+import { meanOfElements, sampleErrors } from './sft-loss';
 
 /** One half of a batch of pairs, all winners or all losers: what was predicted at one noise level, [B, H, W, C] each. */
 export interface PredictedHalf {
   /** Of the model that is trained. */
   readonly prediction: tf.Tensor;
-  /** Of the frozen reference, for the same noisy latents. */
-  readonly reference: tf.Tensor;
+  /** Of the frozen reference, for the same noisy latents; or its errors, computed before. */
+  readonly reference: tf.Tensor | KnownErrors;
   readonly target: tf.Tensor;
 }
 
 /**
- * mse − ref_mse of each sample, as the mean of (p − r)(p + r − 2 v).
+ * A sample's error as two float32 numbers whose sum it is: one alone ends at 1.2e-7 of an error of one, which β makes
+ * 1e-4 of the sigmoid's argument.
+ */
+export type KnownErrors = {
+  readonly mean: tf.Tensor1D; // [B], as `sampleErrors` gives it
+  readonly rest: tf.Tensor1D; // [B], what the mean's rounding left
+};
+
+/** The error of each sample, to be kept in place of the prediction. @returns tensors that the caller disposes */
+export function knownErrors(prediction: tf.Tensor, target: tf.Tensor): KnownErrors {
+  return tf.tidy(() => {
+    const mean = sampleErrors(prediction, target);
+    return { mean, rest: errorAbove(prediction, target, mean) };
+  });
+}
+
+/**
+ * The mean of (prediction − target)² − level: its terms lie around 0, so that their sum keeps digits that the mean of the
+ * squares has no room for.
+ */
+function errorAbove(prediction: tf.Tensor, target: tf.Tensor, level: tf.Tensor1D): tf.Tensor1D {
+  const [batch = 1] = prediction.shape;
+  const levels = tf.reshape(level, [batch, ...prediction.shape.slice(1).map(() => 1)]);
+  return meanOfElements(tf.sub(tf.squaredDifference(prediction, target), levels));
+}
+
+/**
+ * mse − ref_mse of each sample, as the mean of (p − r)(p + r − 2 v); with errors in place of r as `errorAbove` them, to
+ * the bit 0 where model and reference agree too.
  *
  * The two errors are of the order of one and differ in their fourth or fifth digit; β multiplies the difference by a
  * thousand. Subtracting them would leave about 5e-4 of float32 noise in the sigmoid's argument; the product keeps the
@@ -21,6 +49,9 @@ export interface PredictedHalf {
  */
 export function errorAboveReference({ prediction, reference, target }: PredictedHalf): tf.Tensor1D {
   return tf.tidy(() => {
+    if (!(reference instanceof tf.Tensor)) {
+      return tf.sub<tf.Tensor1D>(errorAbove(prediction, target, reference.mean), reference.rest);
+    }
     const apart = tf.sub(prediction, reference);
     const around = tf.sub(tf.add(prediction, reference), tf.mul(target, 2));
     return meanOfElements(tf.mul(apart, around));

@@ -14,6 +14,8 @@ import type { TrainingRecipe } from './training-recipe';
 import { WholeUNet } from './whole-unet';
 
 const fixture = await loadFixture(new URL('./fixtures/losses.safetensors', import.meta.url));
+/** β / 2 = 1000 times what float32's rounding leaves in a mean of squares of the order of one, over 128 of them. */
+const LOSS_TOLERANCE = 1e-4;
 const LATENT_SHAPE = [4, 8, 4] as const;
 const RECIPE: TrainingRecipe = {
   trains: 'lora',
@@ -62,27 +64,38 @@ async function withTrainer<T>(
   recipe: TrainingRecipe,
   body: (trainer: PreferenceTrainer, unet: UNet2DConditionModel) => Promise<T>,
   data = DATA,
+  /** The frozen model stays and is the reference, where every weight is trained too. */
+  keepsBase = recipe.trains === 'lora',
 ): Promise<T> {
   const root = new ParameterRoot();
   const unet = new UNet2DConditionModel(parseUNet2DConditionConfig(fixture.metadata('config')), root.scope);
   await root.load(randomStateDict(fixture.metadata('state_dict'), fixture.metadata('seed')));
   const part =
-    recipe.trains === 'unet'
-      ? WholeUNet.copyOf(unet)
-      : new LoraPart(LoraAdapter.create(unet.adaptableLayers(), recipe.lora, recipe.seed));
+    recipe.trains === 'lora'
+      ? new LoraPart(LoraAdapter.create(unet.adaptableLayers(), recipe.lora, recipe.seed))
+      : keepsBase
+        ? WholeUNet.copyOf(unet)
+        : WholeUNet.takenFrom(unet);
+  const process = new ForwardProcess(fixture.metadata('scheduler'));
   const trainer = new PreferenceTrainer(
-    recipe,
+    { ...recipe, trains: keepsBase ? 'lora' : 'unet' },
     data,
     part,
-    new ForwardProcess(fixture.metadata('scheduler')),
+    process,
   );
   try {
+    if (!keepsBase) await measureAll(trainer, unet);
     return await body(trainer, unet);
   } finally {
     trainer.dispose();
     part.dispose();
     root.dispose();
   }
+}
+
+async function measureAll(trainer: PreferenceTrainer, unet: UNet2DConditionModel): Promise<void> {
+  const { references } = trainer;
+  while (references && references.done < references.count) await trainer.measureReferences(unet);
 }
 
 async function run(trainer: PreferenceTrainer, unet: UNet2DConditionModel): Promise<StepMetrics[]> {
@@ -126,29 +139,37 @@ forEachBackend('PreferenceTrainer', (backend) => {
     });
   });
 
-  it('goes on from a snapshot as if there had been no break', async () => {
-    const unbroken = await withTrainer({ ...RECIPE, sftEpochs: 1 }, run);
-    const state = await withTrainer({ ...RECIPE, sftEpochs: 1 }, async (trainer, unet) => {
-      for (let i = 0; i < 3; i += 1) await trainer.step(unet);
-      return trainer.snapshot();
-    });
-    const resumed = await withTrainer({ ...RECIPE, sftEpochs: 1 }, async (trainer, unet) => {
-      trainer.restore(state);
-      return run(trainer, unet);
-    });
-    if (backend === 'wasm') expect(resumed).toEqual(unbroken.slice(3));
-    for (const [i, { loss }] of resumed.entries()) expect(loss).toBeCloseTo(unbroken[i + 3]!.loss, 3);
-  });
+  it.each(['lora', 'unet'] as const)(
+    'goes on from a snapshot as if there had been no break: %s',
+    async (trains) => {
+      const recipe = { ...RECIPE, trains, sftEpochs: 1, learningRate: trains === 'unet' ? 1e-4 : 2e-3 };
+      const unbroken = await withTrainer(recipe, run);
+      const { state, references } = await withTrainer(recipe, async (trainer, unet) => {
+        for (let i = 0; i < 3; i += 1) await trainer.step(unet);
+        return { state: await trainer.snapshot(), references: trainer.references?.snapshot() };
+      });
+      const resumed = await withTrainer(recipe, async (trainer, unet) => {
+        if (references) trainer.references?.restore(references);
+        trainer.restore(state);
+        return run(trainer, unet);
+      });
+      if (backend === 'wasm') expect(resumed).toEqual(unbroken.slice(3));
+      for (const [i, { loss }] of resumed.entries()) expect(loss).toBeCloseTo(unbroken[i + 3]!.loss, 3);
+    },
+  );
 
   it.each([
-    ['attention', ATTENTION_TARGETS],
-    ['attention and convolutions', [...ATTENTION_TARGETS, ...CONVOLUTION_TARGETS]],
-  ])(
+    ['attention', { lora: { ...RECIPE.lora, targetModules: ATTENTION_TARGETS } }],
+    [
+      'attention and convolutions',
+      { lora: { ...RECIPE.lora, targetModules: [...ATTENTION_TARGETS, ...CONVOLUTION_TARGETS] } },
+    ],
+    ['every weight', { trains: 'unet' }],
+  ] as const)(
     'computes the same gradients of %s with activations computed again, in less memory',
-    async (_, targets) => {
-      const lora = { ...RECIPE.lora, targetModules: targets };
+    async (_, trained) => {
       const step = (recompute: boolean) =>
-        withTrainer({ ...RECIPE, lora, recompute }, async (trainer, unet) => {
+        withTrainer({ ...RECIPE, ...trained, recompute }, async (trainer, unet) => {
           const { peakBytes } = await tf.profile(async () => void (await trainer.step(unet)));
           return { state: await trainer.snapshot(), peakBytes };
         });
@@ -164,6 +185,54 @@ forEachBackend('PreferenceTrainer', (backend) => {
       expect(parts.peakBytes).toBeLessThan(whole.peakBytes);
     },
   );
+
+  it('with its reference measured before, trains every weight as beside the reference itself', async () => {
+    const recipe = {
+      ...RECIPE,
+      trains: 'unet',
+      sftEpochs: 1,
+      learningRate: 1e-4,
+      captionDropout: 0.3,
+    } as const;
+    const beside = await withTrainer(recipe, run, DATA, true);
+    const alone = await withTrainer(recipe, run);
+    expect(alone).toHaveLength(beside.length);
+    for (const [i, { loss, margin, refMseWinner, refMseLoser }] of alone.entries()) {
+      const other = beside[i]!;
+      expect(Math.abs(loss - other.loss)).toBeLessThan(LOSS_TOLERANCE);
+      expect(refMseWinner).toBe(other.refMseWinner);
+      expect(refMseLoser).toBe(other.refMseLoser);
+      if (margin !== null) expect(Math.abs(margin - other.margin!)).toBeLessThan(2 * LOSS_TOLERANCE);
+    }
+    // Both have something to compare.
+    expect(Math.abs(alone.at(-1)!.margin!)).toBeGreaterThan(0.1);
+  });
+
+  it('begins every weight at ln 2 to the bit, with its model gone', async () => {
+    await withTrainer({ ...RECIPE, trains: 'unet' }, async (trainer, unet) => {
+      expect([...unet.parameters().values()].every(({ isLoaded }) => !isLoaded)).toBe(true);
+      const { loss, pairs } = await trainer.step(unet);
+      expect(pairs.map(({ margin }) => margin)).toEqual(pairs.map(() => expect.closeTo(0, 12)));
+      expect(Math.abs(loss - Math.LN2)).toBeLessThan(1e-7);
+      await expect(trainer.measureReferences(unet)).rejects.toThrow(/not the reference any more/);
+    });
+  });
+
+  it('names the pair whose reference is NaN, and takes no step before all are measured', async () => {
+    const recipe = { ...RECIPE, trains: 'unet', pairsPerPass: 1, pairsPerStep: 4 } as const;
+    const pairs = DATA.pairs.map((pair) =>
+      pair.id === 'pair 2' ? { ...pair, loser: pair.loser.map(() => Number.NaN) } : pair,
+    );
+    await expect(withTrainer(recipe, run, { ...DATA, pairs })).rejects.toThrow(
+      /before step 1: the pair "pair 2"/,
+    );
+    await withTrainer(recipe, async (trainer, unet) => {
+      const tensors = tf.memory().numTensors;
+      trainer.references!.restore({ ...trainer.references!.snapshot(), done: 1 });
+      await expect(trainer.step(unet)).rejects.toThrow(/came before measureReferences/);
+      expect(tf.memory().numTensors).toBe(tensors);
+    });
+  });
 
   it('measures itself on prompts that it does not see, with the averaged weights', async () => {
     const { pairs, ...rest } = DATA;

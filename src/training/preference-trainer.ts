@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { required } from '../common/assert';
-import { NonFiniteError } from '../common/errors';
+import { InternalError, NonFiniteError } from '../common/errors';
 import type { UNet2DConditionModel } from '../models/unet-2d-condition';
-import { diffusionDpoLoss, rewardMargins } from './diffusion-dpo-loss';
+import { diffusionDpoLoss, knownErrors, rewardMargins } from './diffusion-dpo-loss';
 import type { ForwardProcess } from './forward-process';
 import { type Split, splitByPrompt, validationDraws } from './held-out';
 import { AdamW } from './optimizer/adamw';
@@ -11,6 +11,7 @@ import { linearSchedule } from './optimizer/linear-schedule';
 import { WeightAverage } from './optimizer/weight-average';
 import { disposeBatch, type PairBatch, pairBatch } from './pair-batch';
 import { recomputedGradients } from './recompute';
+import { type KnownPairErrors, ReferenceErrors } from './reference-errors';
 import './register-gradients';
 import { sampleErrors, sftLoss } from './sft-loss';
 import { tapeGradients } from './tape-gradients';
@@ -83,12 +84,18 @@ interface PassResult {
  * Fine-tunes an adapter, or the whole UNet, on preference pairs: supervised epochs on the winners, then diffusion-DPO against the base
  * model, as section 4.2 and 5.1 of the Tango 2 paper. One call of `step` is one step of the optimiser; between two
  * calls the model is as its checkpoint has it and may be used for anything else.
+ *
+ * Beside an adapter the base model is the reference. Where every weight is trained the reference's errors are measured
+ * before the first step (`measureReferences`), and no step needs the base.
  */
 export class PreferenceTrainer {
   readonly plan: TrainingPlan;
   /** Which pairs are trained, and which are kept for `validate`. */
   readonly split: Split;
   readonly #optimizer: AdamW;
+  /** Null: the reference is the model without what is trained. */
+  readonly references: ReferenceErrors | null;
+  readonly #validation: readonly PlannedPair[];
   readonly #average: WeightAverage | null;
   #completedSteps = 0;
 
@@ -113,6 +120,37 @@ export class PreferenceTrainer {
       pairs: this.split.training,
       numTrainTimesteps: process.numTrainTimesteps,
     });
+    this.#validation = validationDraws(this.split.heldOut, process.numTrainTimesteps, recipe.seed);
+    this.references =
+      recipe.trains === 'unet' ? new ReferenceErrors(this.#validation.length + this.plan.dpoTurns) : null;
+  }
+
+  /**
+   * The reference's errors of one more pass, by the weights that are trained: call it before the first step and before
+   * `restore`, until all are done.
+   * @throws NonFiniteError naming the pair
+   */
+  async measureReferences(unet: UNet2DConditionModel): Promise<void> {
+    const references = required(this.references, 'a run that keeps errors of its reference');
+    if (this.#completedSteps > 0)
+      throw new InternalError('The trained weights are not the reference any more.');
+    const turn = references.done - this.#validation.length;
+    const turns = turn < 0 ? this.#validation.slice(references.done) : this.plan.turnsFrom(turn);
+    const pairs = turns.slice(0, this.recipe.pairsPerPass);
+    const batch = pairBatch(this.data, this.process, pairs, ['winner', 'loser']);
+    try {
+      const known = tf.tidy(() => {
+        const prediction = withPart(this.part, unet, () => predict(unet, batch));
+        const [winner, loser] = halvesOf(prediction, batch.target).map((half) =>
+          knownErrors(half.prediction, half.target),
+        );
+        return { winner: required(winner, 'a half'), loser: required(loser, 'a half') };
+      });
+      const sum = await references.add(known);
+      this.#checkFinite(sum, pairs, 'before');
+    } finally {
+      disposeBatch(batch);
+    }
   }
 
   get completedSteps(): number {
@@ -137,7 +175,9 @@ export class PreferenceTrainer {
       const errors: PairErrors[] = [];
       for (let first = 0; first < pairs.length; first += pairsPerPass) {
         const part = pairs.slice(first, first + pairsPerPass);
-        const pass = await this.#pass(unet, phase, part);
+        const turn = this.#validation.length + this.plan.turnsBefore(this.#completedSteps) + first;
+        const known = phase === 'dpo' ? this.#known(turn, part.length) : null;
+        const pass = await this.#pass(unet, phase, part, known);
         sum.add(pass.gradients, part.length / pairs.length);
         loss += (pass.loss * part.length) / pairs.length;
         errors.push(...pass.pairs);
@@ -176,12 +216,8 @@ export class PreferenceTrainer {
 
   /** Held-out pairs at fixed noise levels and noises; null where none are held out. */
   async validate(unet: UNet2DConditionModel): Promise<ValidationMetrics | null> {
-    const { heldOut } = this.split;
-    if (heldOut.length === 0) return null;
-    const errors = await this.measure(
-      unet,
-      validationDraws(heldOut, this.process.numTrainTimesteps, this.recipe.seed),
-    );
+    if (this.#validation.length === 0) return null;
+    const errors = await this.#measured(unet, this.#validation, (first, count) => this.#known(first, count));
     const losses = errors.map(({ margin }) => Math.log1p(Math.exp(-(margin ?? 0))));
     return {
       step: this.#completedSteps,
@@ -193,10 +229,23 @@ export class PreferenceTrainer {
     };
   }
 
-  /** Errors and margins without a step: of the averaged weights, where an average is kept. */
-  async measure(
+  /**
+   * Errors and margins without a step: of the averaged weights, where an average is kept. The reference is the model
+   * without what is trained, which has to be there.
+   */
+  measure(
     unet: UNet2DConditionModel,
     draws: readonly PlannedPair[],
+    signal?: AbortSignal,
+  ): Promise<readonly PairErrors[]> {
+    return this.#measured(unet, draws, () => null, signal);
+  }
+
+  /** @param known the reference's errors of some of the draws; null: the model is asked */
+  async #measured(
+    unet: UNet2DConditionModel,
+    draws: readonly PlannedPair[],
+    known: (first: number, count: number) => KnownPairErrors | null,
     signal?: AbortSignal,
   ): Promise<readonly PairErrors[]> {
     const errors: PairErrors[] = [];
@@ -204,12 +253,22 @@ export class PreferenceTrainer {
     try {
       for (let first = 0; first < draws.length; first += this.recipe.pairsPerPass) {
         signal?.throwIfAborted();
-        errors.push(...(await this.#measurePass(unet, draws.slice(first, first + this.recipe.pairsPerPass))));
+        const pairs = draws.slice(first, first + this.recipe.pairsPerPass);
+        errors.push(...(await this.#measurePass(unet, pairs, known(first, pairs.length))));
       }
       return errors;
     } finally {
       restore?.();
     }
+  }
+
+  /** What is kept of the reference for some turns, validation's first; null where the model itself is the reference. */
+  #known(first: number, count: number): KnownPairErrors | null {
+    if (!this.references) return null;
+    if (this.references.done < this.references.count) {
+      throw new InternalError('A step came before measureReferences was done.');
+    }
+    return this.references.of(first, count);
   }
 
   /** Runs `body` with the weights that a finished run is used with: the averaged ones, where an average is kept. */
@@ -251,6 +310,7 @@ export class PreferenceTrainer {
     unet: UNet2DConditionModel,
     phase: TrainingPhase,
     pairs: readonly PlannedPair[],
+    known: KnownPairErrors | null,
   ): Promise<PassResult> {
     const preference = phase === 'dpo';
     const batch = pairBatch(this.data, this.process, pairs, preference ? ['winner', 'loser'] : ['winner']);
@@ -260,8 +320,7 @@ export class PreferenceTrainer {
       return tensor;
     };
     try {
-      // The reference is the model without what is trained.
-      const reference = preference ? keep(predict(unet, batch)) : null;
+      const reference = preference ? (known ?? keep(predict(unet, batch))) : null;
       let errors: tf.Tensor1D | null = null;
       let margins: tf.Tensor1D | null = null;
       const loss = (prediction: tf.Tensor4D): tf.Scalar => {
@@ -279,7 +338,7 @@ export class PreferenceTrainer {
           pairs: await pairErrors(pairs, {
             errors: required(errors as tf.Tensor | null, 'the errors'),
             margins,
-            references: reference ? keep(sampleErrors(reference, batch.target)) : null,
+            references: reference ? keep(meansOf(reference, batch)) : null,
           }),
         };
       } catch (error) {
@@ -288,7 +347,7 @@ export class PreferenceTrainer {
       }
     } finally {
       disposeBatch(batch);
-      tf.dispose(kept);
+      tf.dispose([kept, known ?? []]);
     }
   }
 
@@ -297,41 +356,46 @@ export class PreferenceTrainer {
     batch: PairBatch,
     loss: (prediction: tf.Tensor4D) => tf.Scalar,
   ): { readonly value: tf.Tensor; readonly grads: readonly tf.Tensor[] } {
-    const weights = this.part.weights.map(({ tensor }) => tensor);
+    const { weights } = this.part;
     return withPart(this.part, unet, () =>
       this.recipe.recompute
-        ? recomputedGradients(unet, batch, weights, (stage) => this.part.weightsOf(stage), loss)
-        : tapeGradients(() => loss(predict(unet, batch)), weights),
+        ? recomputedGradients(unet, batch, weights, loss)
+        : tapeGradients(
+            () => loss(predict(unet, batch)),
+            weights.map(({ tensor }) => tensor),
+          ),
     );
   }
 
   async #measurePass(
     unet: UNet2DConditionModel,
     pairs: readonly PlannedPair[],
+    known: KnownPairErrors | null,
   ): Promise<readonly PairErrors[]> {
     const batch = pairBatch(this.data, this.process, pairs, ['winner', 'loser']);
     const measured = tf.tidy(() => {
-      const reference = predict(unet, batch);
+      const reference = known ?? predict(unet, batch);
       const prediction = withPart(this.part, unet, () => predict(unet, batch));
       return {
         errors: sampleErrors(prediction, batch.target),
         margins: marginsOf(prediction, reference, batch, this.recipe.beta),
-        references: sampleErrors(reference, batch.target),
+        references: meansOf(reference, batch),
       };
     });
     try {
       return await pairErrors(pairs, measured);
     } finally {
       disposeBatch(batch);
+      tf.dispose(known ?? []);
       tf.dispose([measured.errors, measured.margins, measured.references]);
     }
   }
 
-  #checkFinite(value: number, pairs: readonly PlannedPair[]): void {
+  #checkFinite(value: number, pairs: readonly PlannedPair[], when: 'at' | 'before' = 'at'): void {
     if (Number.isFinite(value)) return;
     const ids = pairs.map(({ pair }) => `"${this.data.pairs[pair]?.id}"`).join(', ');
     throw new NonFiniteError(
-      `Training stopped at step ${this.#completedSteps + 1}: the pair ${ids} gave NaN or infinity. Listen to it, lower the learning rate, or leave it out; the run stands at its last checkpoint.`,
+      `Training stopped ${when} step ${this.#completedSteps + 1}: the pair ${ids} gave NaN or infinity. Listen to it, lower the learning rate, or leave it out; the run stands at its last checkpoint.`,
     );
   }
 }
@@ -344,17 +408,36 @@ function predict(unet: UNet2DConditionModel, { noisy, timesteps, states, mask }:
 /** @param prediction [2B, …] of winners then losers, as the others @returns [B] */
 function marginsOf(
   prediction: tf.Tensor4D,
-  reference: tf.Tensor4D,
+  reference: tf.Tensor4D | KnownPairErrors,
   { target }: PairBatch,
   beta: number,
 ): tf.Tensor1D {
-  const [p, r, t] = [prediction, reference, target].map((tensor) => tf.split(tensor, 2));
-  const half = (i: number): Parameters<typeof rewardMargins>[0] => ({
+  const [winner, loser] = halvesOf(prediction, target);
+  const [ofWinner, ofLoser] =
+    reference instanceof tf.Tensor ? tf.split(reference, 2) : [reference.winner, reference.loser];
+  return rewardMargins(
+    { ...winner, reference: required(ofWinner, 'a half') },
+    { ...loser, reference: required(ofLoser, 'a half') },
+    beta,
+  );
+}
+
+/** Winners and losers. @param prediction [2B, …], as the target */
+function halvesOf(prediction: tf.Tensor4D, target: tf.Tensor4D): readonly [Half, Half] {
+  const [p, t] = [prediction, target].map((tensor) => tf.split(tensor, 2));
+  const half = (i: number): Half => ({
     prediction: required(p?.[i], 'a half'),
-    reference: required(r?.[i], 'a half'),
     target: required(t?.[i], 'a half'),
   });
-  return rewardMargins(half(0), half(1), beta);
+  return [half(0), half(1)];
+}
+
+type Half = Omit<Parameters<typeof rewardMargins>[0], 'reference'>;
+
+/** The reference's error of each sample, [2B]. */
+function meansOf(reference: tf.Tensor4D | KnownPairErrors, { target }: PairBatch): tf.Tensor1D {
+  if (reference instanceof tf.Tensor) return sampleErrors(reference, target);
+  return tf.concat1d([reference.winner.mean, reference.loser.mean]);
 }
 
 interface MeasuredTensors {

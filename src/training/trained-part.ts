@@ -1,5 +1,4 @@
-import type * as tf from '@tensorflow/tfjs-core';
-import type { UNet2DConditionModel, UNetStage } from '../models/unet-2d-condition';
+import type { UNet2DConditionModel } from '../models/unet-2d-condition';
 import type { LoraAdapter } from './lora/lora-adapter';
 import type { TrainableWeight } from './trainable-weight';
 
@@ -8,6 +7,7 @@ import type { TrainableWeight } from './trainable-weight';
  * it is the reference of diffusion-DPO.
  */
 export interface TrainedPart {
+  /** Each by the checkpoint's name of what it belongs to: `conv_in.weight`, `conv_in.lora_A.weight`. */
   readonly weights: readonly TrainableWeight[];
   readonly parameterCount: number;
   /** Hangs the part into the model until the returned function is called. @throws InvalidInputError for another model */
@@ -17,8 +17,6 @@ export interface TrainedPart {
    * one to be hung is the first to be taken out.
    */
   stack(unet: UNet2DConditionModel, strength: number): () => void;
-  /** The trained tensors of a stage of the network. */
-  weightsOf(stage: UNetStage): readonly tf.Tensor[];
   dispose(): void;
 }
 
@@ -50,10 +48,6 @@ export class LoraPart implements TrainedPart {
 
   stack(unet: UNet2DConditionModel, strength: number): () => void {
     return this.adapter.stack(unet.adaptableLayers(), strength);
-  }
-
-  weightsOf({ adaptableLayers }: UNetStage): readonly tf.Tensor[] {
-    return this.adapter.weightsOf(adaptableLayers);
   }
 
   dispose(): void {

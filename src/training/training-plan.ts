@@ -71,6 +71,27 @@ export class TrainingPlan {
     };
   }
 
+  /** Turns of pairs in all steps of DPO. */
+  get dpoTurns(): number {
+    return this.#options.pairs.length * this.#options.dpoEpochs;
+  }
+
+  /** How many turns of DPO come before those of a step. @param index of a step of DPO */
+  turnsBefore(index: number): number {
+    const { pairs, pairsPerStep, sftEpochs } = this.#options;
+    const epoch = Math.floor(index / this.stepsPerEpoch) - sftEpochs;
+    return epoch * pairs.length + (index % this.stepsPerEpoch) * pairsPerStep;
+  }
+
+  /** The turns of a step of DPO from one of them on. @param turn 0 … dpoTurns − 1 */
+  turnsFrom(turn: number): readonly PlannedPair[] {
+    const { pairs, pairsPerStep, sftEpochs } = this.#options;
+    const epoch = Math.floor(turn / pairs.length);
+    const inEpoch = turn % pairs.length;
+    const step = (sftEpochs + epoch) * this.stepsPerEpoch + Math.floor(inEpoch / pairsPerStep);
+    return this.step(step).pairs.slice(inEpoch % pairsPerStep);
+  }
+
   /** Every pair once, shuffled (Fisher and Yates). */
   #orderOf(epoch: number): readonly number[] {
     if (this.#order?.epoch === epoch) return this.#order.pairs;

@@ -36,16 +36,11 @@ export interface TrainingRecipe {
 
 /** @throws InvalidInputError naming the field, the accepted range and what came */
 export function checkTrainingRecipe(recipe: TrainingRecipe): void {
-  const { trains, recompute } = recipe;
+  const { trains } = recipe;
   if (trains !== 'lora' && trains !== 'unet') {
     throw new InvalidInputError(`trains is "lora" or "unet", but ${String(trains)} came.`);
   }
   if (trains === 'lora') checkLoraConfig(recipe.lora);
-  else if (recompute) {
-    throw new InvalidInputError(
-      'Activations are computed again for a LoRA only: turn recompute off, or train a LoRA, which takes far less memory anyway.',
-    );
-  }
   for (const [field, [minimum, maximum]] of Object.entries({ ...TRAIN_NUMBERS, ...TRAIN_WHOLE_NUMBERS })) {
     const value: unknown = recipe[field as keyof typeof TRAIN_NUMBERS | keyof typeof TRAIN_WHOLE_NUMBERS];
     const whole = field in TRAIN_WHOLE_NUMBERS;

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { InvalidInputError } from '../common/errors';
+import { giveIdleBuffersBack } from '../gpu/device';
 import { weightValues } from '../gpu/kernels';
 import type { UNet2DConditionModel } from '../models/unet-2d-condition';
 import type { Parameter } from '../nn';
@@ -8,18 +9,27 @@ import type { TrainedPart } from './trained-part';
 
 /**
  * Every weight of a UNet, trained as the paper trains Tango 2 (section 4.2). They begin as a float32 copy and stand in
- * for the loaded weights while the part hangs in the model; those stay as they were, half precision included, and are
- * the reference: no third copy.
+ * for the loaded weights while the part hangs in the model.
  */
 export class WholeUNet implements TrainedPart {
   private constructor(readonly weights: readonly TrainableWeight[]) {}
 
-  /** @param unet loaded, with nothing hanging in it */
+  /** @param unet loaded, with nothing hanging in it; it keeps its weights */
   static copyOf(unet: UNet2DConditionModel): WholeUNet {
-    const weights = [...unet.parameters()].map(([name, parameter]) => {
-      const values = tf.tidy(() => tf.clone(weightValues(parameter)));
-      return new TrainableWeight(name, values);
+    return new WholeUNet([...unet.parameters().values()].map(copyOf));
+  }
+
+  /**
+   * The same, one weight after another, and frees the model's own: it runs with the part hanging in it only, until it is
+   * loaded again.
+   */
+  static takenFrom(unet: UNet2DConditionModel): WholeUNet {
+    const weights = [...unet.parameters().values()].map((parameter) => {
+      const weight = copyOf(parameter);
+      parameter.dispose();
+      return weight;
     });
+    giveIdleBuffersBack();
     return new WholeUNet(weights);
   }
 
@@ -32,32 +42,27 @@ export class WholeUNet implements TrainedPart {
   }
 
   stack(unet: UNet2DConditionModel, strength: number): () => void {
-    return this.#standIn(unet, ({ tensor }, parameter, base) => {
+    return this.#standIn(unet, ({ tensor }, parameter) => {
       // To the bit what a run's own samples were made with.
       if (strength === 1 && !parameter.standIn) return { tensor, own: false };
-      const sum = tf.tidy(() =>
-        tf.add(weightValues(parameter), tf.mul(tf.sub(tensor, weightValues(base)), strength)),
-      );
+      const sum = tf.tidy(() => {
+        const base = weightValues(parameter.loaded);
+        return tf.add(weightValues(parameter), tf.mul(tf.sub(tensor, base), strength));
+      });
       return { tensor: sum, own: true };
     });
-  }
-
-  /** Activations are not computed again for it: see `checkTrainingRecipe`. */
-  weightsOf(): readonly tf.Tensor[] {
-    return [];
   }
 
   dispose(): void {
     for (const weight of this.weights) weight.dispose();
   }
 
-  /** @param tensorOf what stands in; `own`: freed when it is taken out. `base`: the loaded value */
+  /** @param tensorOf what stands in; `own`: freed when it is taken out */
   #standIn(
     unet: UNet2DConditionModel,
     tensorOf: (
       weight: TrainableWeight,
       parameter: Parameter,
-      base: Pick<Parameter, 'tensor' | 'dtype' | 'shape'>,
     ) => { readonly tensor: tf.Tensor; readonly own: boolean },
   ): () => void {
     const parameters = unet.parameters();
@@ -69,11 +74,8 @@ export class WholeUNet implements TrainedPart {
       );
     });
     const undo = held.map(({ weight, parameter }) => {
+      const { tensor, own } = tensorOf(weight, parameter);
       const before = parameter.standIn;
-      parameter.standIn = null;
-      const { tensor: loaded, dtype, shape } = parameter;
-      parameter.standIn = before;
-      const { tensor, own } = tensorOf(weight, parameter, { tensor: loaded, dtype, shape });
       parameter.standIn = tensor;
       return () => {
         parameter.standIn = before;
@@ -84,4 +86,11 @@ export class WholeUNet implements TrainedPart {
       for (const step of undo) step();
     };
   }
+}
+
+function copyOf(parameter: Parameter): TrainableWeight {
+  return new TrainableWeight(
+    parameter.name,
+    tf.tidy(() => tf.clone(weightValues(parameter))),
+  );
 }

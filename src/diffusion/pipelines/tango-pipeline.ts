@@ -137,6 +137,22 @@ export class TangoPipeline {
     return this.parts.text.conditioning;
   }
 
+  /** Frees the UNet's weights. It runs then with others in their place only, until `restoreUNet`. */
+  releaseUNet(): void {
+    const { parameters } = this.parts.unet;
+    if (parameters.byteLength === 0) return;
+    parameters.dispose();
+    giveIdleBuffersBack();
+  }
+
+  /** Loads the UNet's weights again where they are gone. @throws the signal's reason, and what reading them throws */
+  async restoreUNet(signal?: AbortSignal): Promise<void> {
+    const { parameters, stateDict, ignoreUnexpected } = this.parts.unet;
+    if (parameters.byteLength > 0) return;
+    giveIdleBuffersBack();
+    await parameters.load(stateDict, { ignoreUnexpected, ...(signal ? { signal } : {}) });
+  }
+
   /** The UNet's parameters, to be written to a file. */
   get unetParameters(): readonly Parameter[] {
     return this.parts.unet.parameters.list();

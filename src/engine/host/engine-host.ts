@@ -50,7 +50,7 @@ import { Preferences } from './preferences';
 import { StageSpeeds } from './progress-estimate';
 import { checkDuration, checkTensor, resolveBenchmark, resolveRequest } from './resolve-request';
 import { stagesOf } from './stages';
-import { Trainer } from './trainer';
+import { type ModelNeeds, Trainer } from './trainer';
 import { TrainingStore } from './training-store';
 
 /** Models up to this size stay on the backend while an imported one is checked. */
@@ -173,8 +173,10 @@ export class EngineHost implements StudioEngine {
           });
           return required(sound, 'a sound of the sample prompt');
         },
-        turn: (id, jobSignal, work) =>
-          this.#job(jobSignal, async (signal) => work((await this.#load(id, { signal })).pipeline, signal)),
+        turn: (id, jobSignal, work, needs) =>
+          this.#job(jobSignal, async (signal) =>
+            work((await this.#load(id, { signal }, needs)).pipeline, signal),
+          ),
       },
       trainingStore,
     );
@@ -357,9 +359,19 @@ export class EngineHost implements StudioEngine {
     });
   }
 
-  /** The model, loaded when it is not the one that is. */
-  async #load(id: string, options: JobOptions<LoadProgress>): Promise<LoadedModel> {
-    if (this.#loaded?.summary.id === id) return this.#loaded;
+  /**
+   * The model, loaded when it is not the one that is.
+   * @param needs `all-but-unet`: training may have taken the UNet's weights, and they need not come back
+   */
+  async #load(
+    id: string,
+    options: JobOptions<LoadProgress>,
+    needs: ModelNeeds = 'all',
+  ): Promise<LoadedModel> {
+    if (this.#loaded?.summary.id === id) {
+      if (needs === 'all') await this.#loaded.pipeline.restoreUNet(options.signal);
+      return this.#loaded;
+    }
     const { folder, summary } = await this.#library.open(id, options);
     // The old one goes first: two large models rarely fit, and the old one can be loaded again.
     this.#unload();

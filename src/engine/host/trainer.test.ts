@@ -1,8 +1,10 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { JobCancelledError, StorageError } from '../../common/errors';
+import { JobCancelledError, OutOfMemoryError, StorageError } from '../../common/errors';
 import { TangoPipeline } from '../../diffusion/pipelines/tango-pipeline';
 import { expectClose, tinyTango } from '../../testing';
 import { openTinyEngine, type TinyEngine, tinyClip } from '../../testing/tiny-engine';
+import { PreferenceTrainer } from '../../training/preference-trainer';
+import type { Sound } from '../protocol';
 import type { TrainMetrics, TrainProgress, TrainRequest, TrainRun } from '../protocol-training';
 import type { EngineHost } from './engine-host';
 import { type KeyValueStore, MemoryStore, type StoreKey } from './key-value-store';
@@ -280,10 +282,81 @@ describe('Training in the engine', () => {
     const merged = await host.models.importFiles(files);
     const [sound] = await host.generate({ ...SOUND, modelId: merged.id });
     expect(sound!.audio).toEqual(tuned);
-    await expect(host.train.start({ ...request, recompute: true })).rejects.toThrow(/for a LoRA only/);
     await expect(host.train.start({ ...request, trains: 'all' as 'unet' })).rejects.toThrow(
       /"lora" or "unet", but all came/,
     );
+  });
+
+  it('measures the frozen model first where every weight is trained, and goes on with that after a pause', async () => {
+    const [training, models] = [new MemoryStore(), new MemoryStore()];
+    const request: TrainRequest = { ...REQUEST, trains: 'unet', learningRate: 1e-4 };
+    const { host } = await openTiny(training, models);
+    const unbroken = await host.train.start(request);
+    const metrics = await metricsOf(host, unbroken.id);
+    const heard: TrainProgress[] = [];
+    const pauseAt = (index: number) => (progress: TrainProgress) => {
+      heard.push(progress);
+      if (progress.stage === 'reference' && progress.index === index) void host.train.pause();
+    };
+    const paused = await host.train.start(request, { onProgress: pauseAt(0) });
+    expect(paused).toMatchObject({ state: 'stopped', step: 0 });
+    expect(await host.train.runs()).toContainEqual(paused);
+    const measured = heard.filter(({ stage }) => stage === 'reference');
+    expect(measured.map(({ index, count }) => [index, count])).toEqual([[0, 2]]);
+
+    opened.splice(0);
+    host.dispose();
+    const again = await openTiny(training, models);
+    const resumed: TrainProgress[] = [];
+    const run = await again.host.train.resume(paused.id, { onProgress: (one) => resumed.push(one) });
+    expect(resumed.filter(({ stage }) => stage === 'reference').map(({ index }) => index)).toEqual([1]);
+    expect(await metricsOf(again.host, run.id)).toEqual(metrics);
+    // Kept with the run: a later break asks for no more.
+    expect(await training.get([run.id, 'references'])).toMatchObject({ done: 2 });
+    await again.host.train.remove(run.id);
+    expect((await training.keys()).some(([id]) => id === run.id)).toBe(false);
+  });
+
+  it('has the frozen model there for whoever asks, and not while every weight is trained', async () => {
+    const { host } = await openTiny();
+    const before = await host.generate(SOUND);
+    const request: TrainRequest = { ...REQUEST, trains: 'unet', learningRate: 1e-4 };
+    const release = vi.spyOn(TangoPipeline.prototype, 'releaseUNet');
+    const restore = vi.spyOn(TangoPipeline.prototype, 'restoreUNet');
+    const alone = await host.train.start(request);
+    const steps = await metricsOf(host, alone.id);
+    expect(release.mock.contexts.every((pipeline) => isReleased(pipeline as TangoPipeline))).toBe(true);
+    expect((await host.generate(SOUND))[0]!.audio).toEqual(before[0]!.audio);
+
+    // Between two steps too; the steps after it are those of a run that nobody disturbs.
+    const during: Promise<readonly Sound[]>[] = [];
+    const disturbed = await host.train.start(request, {
+      onProgress: ({ stage, index }) => {
+        if ((stage === 'reference' && index === 1) || (stage === 'train' && index === 3))
+          during.push(host.generate(SOUND));
+      },
+    });
+    expect(during).toHaveLength(2);
+    for (const [sound] of await Promise.all(during)) expect(sound!.audio).toEqual(before[0]!.audio);
+    expect(await metricsOf(host, disturbed.id)).toEqual(steps);
+
+    for (const stage of ['reference', 'train'] as const) {
+      const cancel = new AbortController();
+      const job = host.train.start(request, {
+        signal: cancel.signal,
+        onProgress: (progress) => void (progress.stage === stage && cancel.abort()),
+      });
+      await expect(job).rejects.toBeInstanceOf(JobCancelledError);
+      expect((await host.generate(SOUND))[0]!.audio).toEqual(before[0]!.audio);
+    }
+    const step = vi.spyOn(PreferenceTrainer.prototype, 'step');
+    step.mockRejectedValueOnce(new OutOfMemoryError('The GPU has no more memory.'));
+    await expect(host.train.start(request)).rejects.toBeInstanceOf(OutOfMemoryError);
+    step.mockRestore();
+    expect((await host.generate(SOUND))[0]!.audio).toEqual(before[0]!.audio);
+    expect(restore).toHaveBeenCalled();
+    release.mockRestore();
+    restore.mockRestore();
   });
 
   it('leaves no tensor behind', async () => {
@@ -329,6 +402,10 @@ describe('Training in the engine', () => {
     await job;
   });
 });
+
+function isReleased({ unetParameters }: TangoPipeline): boolean {
+  return unetParameters.every(({ isLoaded }) => !isLoaded);
+}
 
 /** A browser whose storage is full from a step on. */
 class FailingStore extends MemoryStore {

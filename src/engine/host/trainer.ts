@@ -7,7 +7,7 @@ import { type AdapterContents, readAdapterFiles, resolveAdapter } from '../../tr
 import { LoraAdapter } from '../../training/lora/lora-adapter';
 import { mergedUNet } from '../../training/lora/merged-unet';
 import { writeAdapterFiles } from '../../training/lora/peft-format';
-import { PreferenceTrainer, type TrainerState } from '../../training/preference-trainer';
+import { PreferenceTrainer } from '../../training/preference-trainer';
 import { LoraPart, type TrainedPart } from '../../training/trained-part';
 import type { CachedPair, CachedText, TrainingData } from '../../training/training-data';
 import type { TrainingRecipe } from '../../training/training-recipe';
@@ -33,6 +33,7 @@ import {
 } from '../protocol-training';
 import { remarksOn } from '../training-clips';
 import { lineageRecord, pairsHash } from './lineage';
+import { measureReferences } from './measure-references';
 import { metricsFile } from './metrics-export';
 import { resolveRequest } from './resolve-request';
 import { StepClock } from './step-clock';
@@ -47,12 +48,19 @@ const SAMPLE_STEPS = 20;
 /** Of an examination: the same noises each time, so that its figures compare. */
 const EXAMINE_SEED = 17;
 
+/** Of a model that is loaded; `all-but-unet`: its weights there need not be those of its files, and may be gone. */
+export type ModelNeeds = 'all' | 'all-but-unet';
+
 export interface TrainerEngine {
-  /** Waits for a turn on the device and runs `work` with the model; between two turns other jobs run. */
+  /**
+   * Waits for a turn on the device and runs `work` with the model; between two turns other jobs run.
+   * @param needs default: all of it
+   */
   turn<T>(
     modelId: string,
     signal: AbortSignal | undefined,
     work: (pipeline: TangoPipeline, signal: AbortSignal) => Promise<T>,
+    needs?: ModelNeeds,
   ): Promise<T>;
   /** A sound of the model as it is now, its adapters included; within a turn. */
   generate(
@@ -204,8 +212,9 @@ export class Trainer implements TrainApi {
     const run = await this.#store.run(runId);
     const data = await this.#store.data(runId);
     const { state } = await this.#store.checkpoint(runId);
-    const trainer = await this.#open(run, data, state, signal);
+    const trainer = await this.#open(run, data, WholeUNet.copyOf, signal);
     try {
+      trainer.restore(state);
       const { heldOut } = trainer.split;
       const examined: ExaminedPair[] = [];
       for (const [pair, { id, prompt }] of data.pairs.entries()) {
@@ -393,16 +402,16 @@ export class Trainer implements TrainApi {
   }
 
   async #train(start: TrainRun, { signal, onProgress }: JobOptions<TrainProgress>): Promise<TrainRun> {
-    const { id: runId, modelId, settings } = start;
+    const { id: runId, settings } = start;
     if (!settings) throw new InvalidInputError(`"${start.name}" has no settings to train with.`);
     const data = await this.#store.data(runId);
     const checkpoint = await this.#store.checkpoint(runId);
     const metrics = [...checkpoint.metrics];
     const validations = [...checkpoint.validations];
-    const trainer = await this.#open(start, data, checkpoint.state, signal);
+    const trainer = await this.#open(start, data, WholeUNet.takenFrom, signal);
     const count = trainer.plan.totalSteps;
     const clock = new StepClock(count);
-    let run: TrainRun = { ...start, state: 'stopped', failure: null, step: trainer.completedSteps };
+    let run: TrainRun = { ...start, state: 'stopped', failure: null, step: checkpoint.state.completedSteps };
     const report = (
       stage: TrainProgress['stage'],
       extra: Pick<TrainProgress, 'metrics' | 'validation' | 'sample'> = {},
@@ -429,9 +438,7 @@ export class Trainer implements TrainApi {
       const step = trainer.completedSteps;
       const due = (every: number): boolean => step % every === 0 || trainer.done;
       if (due(settings.validateEverySteps) && validations.at(-1)?.step !== step) {
-        const validation = await this.#engine.turn(modelId, signal, ({ denoiser }) =>
-          trainer.validate(denoiser.unet),
-        );
+        const validation = await this.#turn(run, signal, ({ denoiser }) => trainer.validate(denoiser.unet));
         if (validation) validations.push(validation);
         if (validation) report('validate', { validation });
       }
@@ -443,11 +450,20 @@ export class Trainer implements TrainApi {
       }
     };
     try {
+      const measured = await measureReferences({
+        ...{ runId, trainer, signal, store: this.#store },
+        turn: (work) => this.#turn(run, signal, ({ denoiser }) => work(denoiser.unet)),
+        report: (index, turns, remainingSeconds) =>
+          onProgress?.({ runId, stage: 'reference', index, count: turns, remainingSeconds }),
+        pauseAsked: () => this.#pauseAsked,
+      });
+      if (!measured) return run;
+      trainer.restore(checkpoint.state);
       clock.remaining(trainer.completedSteps);
       if (trainer.completedSteps === 0) await look();
       while (!trainer.done && !this.#pauseAsked) {
         const began = performance.now();
-        const step = await this.#engine.turn(modelId, signal, ({ denoiser }) => trainer.step(denoiser.unet));
+        const step = await this.#turn(run, signal, ({ denoiser }) => trainer.step(denoiser.unet));
         const timed = { ...step, seconds: (performance.now() - began) / 1000 };
         metrics.push(timed);
         report('train', { metrics: timed });
@@ -469,29 +485,48 @@ export class Trainer implements TrainApi {
     }
   }
 
+  /** A turn of a run that is trained: every weight of the UNet that it trains stands in for the model's own. */
+  #turn<T>(
+    { modelId, settings }: TrainRun,
+    signal: AbortSignal | undefined,
+    work: (pipeline: TangoPipeline, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    if (settings?.trains !== 'unet') return this.#engine.turn(modelId, signal, work);
+    return this.#engine.turn(
+      modelId,
+      signal,
+      (pipeline, running) => {
+        // A job between two turns had them loaded again.
+        pipeline.releaseUNet();
+        return work(pipeline, running);
+      },
+      'all-but-unet',
+    );
+  }
+
+  /** As it is before its first step. @param wholeOf the weights of a run that trains them all */
   async #open(
     { name, modelId, settings }: TrainRun,
     data: TrainingData,
-    state: TrainerState,
+    wholeOf: (unet: UNet2DConditionModel) => WholeUNet,
     signal: AbortSignal | undefined,
   ): Promise<PreferenceTrainer> {
     if (!settings) throw new InvalidInputError(`"${name}" is an adapter from a file: it has no pairs.`);
-    return this.#engine.turn(modelId, signal, async (pipeline) => {
-      const trainer = trainerOf(settings, data, pipeline);
-      trainer.restore(state);
-      return trainer;
-    });
+    return this.#engine.turn(modelId, signal, async (pipeline) =>
+      trainerOf(settings, data, pipeline, wholeOf),
+    );
   }
 
   async #sample(
-    { modelId, durationSeconds }: TrainRun,
+    run: TrainRun,
     trainer: PreferenceTrainer,
     prompt: string,
     seed: number,
     signal: AbortSignal | undefined,
   ): Promise<TrainSample> {
+    const { modelId, durationSeconds } = run;
     const request = resolveRequest({ prompt, seed, durationSeconds, steps: SAMPLE_STEPS }, modelId);
-    return this.#engine.turn(modelId, signal, (pipeline, running) =>
+    return this.#turn(run, signal, (pipeline, running) =>
       trainer.withFinalWeights(async () => {
         const detach = trainer.part.attach(pipeline.denoiser.unet);
         try {
@@ -554,9 +589,10 @@ function trainerOf(
   settings: TrainSettings,
   data: TrainingData,
   { denoiser }: TangoPipeline,
+  wholeOf: (unet: UNet2DConditionModel) => WholeUNet = WholeUNet.copyOf,
 ): PreferenceTrainer {
   const recipe = recipeOf(settings);
-  const part = newPart(recipe, denoiser.unet);
+  const part = newPart(recipe, denoiser.unet, wholeOf);
   try {
     return new PreferenceTrainer(recipe, data, part, new ForwardProcess(denoiser.schedulerConfig));
   } catch (error) {
@@ -566,9 +602,13 @@ function trainerOf(
 }
 
 /** What the recipe trains, as it is before the first step. */
-function newPart({ trains, lora, seed }: TrainingRecipe, unet: UNet2DConditionModel): TrainedPart {
+function newPart(
+  { trains, lora, seed }: TrainingRecipe,
+  unet: UNet2DConditionModel,
+  wholeOf: (unet: UNet2DConditionModel) => WholeUNet = WholeUNet.copyOf,
+): TrainedPart {
   return trains === 'unet'
-    ? WholeUNet.copyOf(unet)
+    ? wholeOf(unet)
     : new LoraPart(LoraAdapter.create(unet.adaptableLayers(), lora, seed));
 }
 

@@ -34,11 +34,16 @@ export function estimateTraining(
     latentShape: [channels, height, width],
     adapterParameters: parameterCount,
   });
-  const modelBytes = pipeline.components.reduce((sum, { bytes }) => sum + bytes, 0);
+  const whole = recipe.trains === 'unet';
+  const modelBytes = pipeline.components.reduce(
+    // Where every weight is trained the frozen UNet is not there: its errors are measured before.
+    (sum, { name, bytes }) => (whole && name === 'unet' ? sum : sum + bytes),
+    0,
+  );
   const parts = [
-    { label: 'Model, frozen', bytes: modelBytes },
+    { label: whole ? 'The rest of the model, frozen' : 'Model, frozen', bytes: modelBytes },
     {
-      label: `${recipe.trains === 'unet' ? 'Trained UNet' : 'Adapter'}, its gradients and moments`,
+      label: `${whole ? 'Trained UNet' : 'Adapter'}, its gradients and moments`,
       bytes: adapterBytes,
     },
     { label: recipe.recompute ? 'Results of the layers' : 'Activations', bytes: activationBytes },
@@ -50,10 +55,12 @@ export function estimateTraining(
   const tooMuch = totalBytes > (limitBytes ?? MODEST_GPU_BYTES);
   const advice = tooMuch
     ? [
-        ...(recipe.trains === 'unet'
-          ? ['Train a LoRA: the whole UNet takes four float32 copies of itself beside the frozen one.']
+        ...(whole
+          ? [
+              'Train a LoRA: the whole UNet takes four float32 copies of itself, for weights, gradients and moments.',
+            ]
           : []),
-        ...(recipe.recompute || recipe.trains === 'unet'
+        ...(recipe.recompute
           ? []
           : ['Turn on "Compute activations again": it saves the most and changes no result.']),
         ...(recipe.pairsPerPass > 1

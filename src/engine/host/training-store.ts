@@ -1,6 +1,7 @@
 import { ModelNotFoundError, StorageError } from '../../common/errors';
 import type { AdapterContents } from '../../training/lora/adapter-formats';
 import type { TrainerState } from '../../training/preference-trainer';
+import type { KeptReferences } from '../../training/reference-errors';
 import type { TrainingData } from '../../training/training-data';
 import { type TrainHistory, type TrainRun, type TrainSample, WITHOUT_STEPS } from '../protocol-training';
 import type { KeyValueStore } from './key-value-store';
@@ -12,6 +13,7 @@ import type { KeyValueStore } from './key-value-store';
  *     [id, 'adapter']                 AdapterContents of an imported adapter
  *     [id, 'checkpoint', g, 'state']  Checkpoint, in the generations 0 and 1 by turns
  *     [id, 'checkpoint', g, 'complete']  CheckpointMark, written after its state
+ *     [id, 'references']              KeptReferences of a run that trains every weight, as far as they are measured
  *     [id, 'sample', step, k]         TrainSample: the k-th sample prompt's sound
  *     [id, 'run']                     RunRecord: what makes the run exist, written last
  */
@@ -106,6 +108,15 @@ export class TrainingStore {
       if (value !== undefined) return value as Checkpoint;
     }
     return present<Checkpoint>(undefined, id);
+  }
+
+  async saveReferences(id: string, references: KeptReferences): Promise<void> {
+    await this.#values.set([id, 'references'], references);
+  }
+
+  /** Null before the first are kept. */
+  async references(id: string): Promise<KeptReferences | null> {
+    return ((await this.#values.get([id, 'references'])) as KeptReferences | undefined) ?? null;
   }
 
   async saveSample(id: string, index: number, sample: TrainSample): Promise<void> {

@@ -11,4 +11,4 @@ export {
   type UNet2DConditionInputs,
   UNet2DConditionModel,
 } from './unet-2d-condition-model';
-export type { UNetStage } from './unet-stages';
+export { AROUND_STAGES, type UNetStage } from './unet-stages';

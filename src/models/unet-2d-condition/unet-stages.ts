@@ -1,9 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { AdaptableLayer } from '../../nn';
 import type { Attention } from './attention';
 import type { DownBlock2D, MidBlock2D, UpBlock2D } from './blocks';
 import type { EncoderStates } from './encoder-states';
-import type { Downsample2D, Upsample2D } from './resample';
+import { type Downsample2D, Upsample2D } from './resample';
 import type { ResnetBlock2D } from './resnet-block';
 import { runTransformers, type Transformer2DModel } from './transformer-2d';
 
@@ -29,15 +28,25 @@ export interface UNetStage {
   readonly givesSkip: boolean;
   /** Its result has the size of the skip that is taken next. */
   readonly upsamples: boolean;
+  /** Reads the time embedding. */
+  readonly timed: boolean;
   readonly crossAttentions: readonly Attention[];
-  /** What a low-rank adapter may attach to. */
-  readonly adaptableLayers: readonly AdaptableLayer[];
+  /** Of its modules in the checkpoint: every weight that it runs with is below one of them. */
+  readonly paths: readonly string[];
   run(hidden: tf.Tensor4D, skip: tf.Tensor4D | null, context: StageContext): tf.Tensor4D;
 }
+
+/** What lies around the stages, as their `paths`. */
+export const AROUND_STAGES = {
+  time: ['time_embedding'],
+  stem: ['conv_in'],
+  head: ['conv_norm_out', 'conv_out'],
+} as const;
 
 interface Layer {
   readonly resnet: ResnetBlock2D;
   readonly transformers: readonly Transformer2DModel[];
+  readonly paths: readonly string[];
 }
 
 /** The stages in the order in which a pass runs them. */
@@ -47,31 +56,53 @@ export function stagesOf(
   upBlocks: readonly UpBlock2D[],
 ): readonly UNetStage[] {
   return [
-    ...downBlocks.flatMap((block) => [
-      ...layersOf(block).map((layer) => layerStage(layer, { takesSkip: false, givesSkip: true })),
-      ...(block.downsampler ? [downsampleStage(block.downsampler)] : []),
+    ...downBlocks.flatMap((block, i) => [
+      ...layersOf(block, `down_blocks.${i}`).map((layer) =>
+        layerStage(layer, { takesSkip: false, givesSkip: true }),
+      ),
+      ...resampleStages(block.downsampler, `down_blocks.${i}.downsamplers.0`, {
+        givesSkip: true,
+        upsamples: false,
+      }),
     ]),
-    ...layersOf(midBlock).map((layer) => midStage(layer)),
-    ...upBlocks.flatMap((block) => [
-      ...layersOf(block).map((layer) => layerStage(layer, { takesSkip: true, givesSkip: false })),
-      ...(block.upsampler ? [upsampleStage(block.upsampler)] : []),
+    ...layersOf(midBlock, 'mid_block').map((layer) => midStage(layer)),
+    ...upBlocks.flatMap((block, i) => [
+      ...layersOf(block, `up_blocks.${i}`).map((layer) =>
+        layerStage(layer, { takesSkip: true, givesSkip: false }),
+      ),
+      ...resampleStages(block.upsampler, `up_blocks.${i}.upsamplers.0`, {
+        givesSkip: false,
+        upsamples: true,
+      }),
     ]),
   ];
 }
 
-function layersOf(block: DownBlock2D | MidBlock2D | UpBlock2D): readonly Layer[] {
-  return block.resnets.map((resnet, i) => ({ resnet, transformers: block.transformersOf(i) }));
+function layersOf(block: DownBlock2D | MidBlock2D | UpBlock2D, path: string): readonly Layer[] {
+  return block.resnets.map((resnet, i) => {
+    const transformers = block.transformersOf(i);
+    return {
+      resnet,
+      transformers,
+      paths: [
+        `${path}.resnets.${i}`,
+        ...transformers.map((transformer) => `${path}.attentions.${block.attentions.indexOf(transformer)}`),
+      ],
+    };
+  });
 }
 
 /** A resnet and the transformers behind it. */
 function layerStage(
-  { resnet, transformers }: Layer,
+  { resnet, transformers, paths }: Layer,
   skips: Pick<UNetStage, 'takesSkip' | 'givesSkip'>,
 ): UNetStage {
   return {
     ...skips,
-    ...partsOf({ resnet, transformers }),
     upsamples: false,
+    timed: true,
+    crossAttentions: transformers.flatMap((transformer) => transformer.crossAttentions()),
+    paths,
     run: (hidden, skip, { temb, encoder }) =>
       tf.tidy(() => {
         const input = skip ? tf.concat([hidden, skip], 3) : hidden;
@@ -81,45 +112,35 @@ function layerStage(
 }
 
 /** In the middle the transformers come first. */
-function midStage({ resnet, transformers }: Layer): UNetStage {
+function midStage({ resnet, transformers, paths }: Layer): UNetStage {
   return {
     takesSkip: false,
     givesSkip: false,
     upsamples: false,
-    ...partsOf({ resnet, transformers }),
+    timed: true,
+    crossAttentions: transformers.flatMap((transformer) => transformer.crossAttentions()),
+    paths,
     run: (hidden, _skip, { temb, encoder }) =>
       tf.tidy(() => resnet.forward(runTransformers(hidden, transformers, encoder), temb)),
   };
 }
 
-function downsampleStage(downsampler: Downsample2D): UNetStage {
-  return {
-    takesSkip: false,
-    givesSkip: true,
-    upsamples: false,
-    crossAttentions: [],
-    adaptableLayers: downsampler.adaptableLayers(),
-    run: (hidden) => downsampler.forward(hidden),
-  };
-}
-
-function upsampleStage(upsampler: Upsample2D): UNetStage {
-  return {
-    takesSkip: false,
-    givesSkip: false,
-    upsamples: true,
-    crossAttentions: [],
-    adaptableLayers: upsampler.adaptableLayers(),
-    run: (hidden, _skip, { size }) => upsampler.forward(hidden, size),
-  };
-}
-
-function partsOf({ resnet, transformers }: Layer): Pick<UNetStage, 'crossAttentions' | 'adaptableLayers'> {
-  return {
-    crossAttentions: transformers.flatMap((transformer) => transformer.crossAttentions()),
-    adaptableLayers: [
-      ...transformers.flatMap((transformer) => transformer.adaptableLayers()),
-      ...resnet.adaptableLayers(),
-    ],
-  };
+/** One, or none at the end of a side. */
+function resampleStages(
+  sampler: Downsample2D | Upsample2D | null,
+  path: string,
+  kind: Pick<UNetStage, 'givesSkip' | 'upsamples'>,
+): readonly UNetStage[] {
+  if (!sampler) return [];
+  return [
+    {
+      takesSkip: false,
+      ...kind,
+      timed: false,
+      crossAttentions: [],
+      paths: [path],
+      run: (hidden, _skip, { size }) =>
+        sampler instanceof Upsample2D ? sampler.forward(hidden, size) : sampler.forward(hidden),
+    },
+  ];
 }

@@ -124,14 +124,6 @@ export class LoraAdapter {
     return [...this.#layers.values()].flatMap(({ down, up }) => [down, up]);
   }
 
-  /** The trained tensors of these layers, those without an adapter left out. */
-  weightsOf(layers: readonly AdaptableLayer[]): readonly tf.Tensor[] {
-    return layers.flatMap(({ weight }) => {
-      const layer = this.#layers.get(weight.name.replace(/\.weight$/, ''));
-      return layer ? [layer.down.tensor, layer.up.tensor] : [];
-    });
-  }
-
   /**
    * What the adapter adds to a layer's weight, [in, out] or [kh, kw, in, out]; null for a layer that it leaves alone. The
    * caller disposes it.

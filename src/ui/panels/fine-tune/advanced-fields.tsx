@@ -29,11 +29,7 @@ export function AdvancedFields({ errors }: { readonly errors: Errors }) {
             id="trains"
             className={fieldStyles.input}
             value={trains}
-            onChange={({ target }) =>
-              changeSettings(
-                target.value === 'unet' ? { trains: 'unet', recompute: false } : { trains: 'lora' },
-              )
-            }
+            onChange={({ target }) => changeSettings({ trains: target.value as TrainSettings['trains'] })}
           >
             <option value="lora">A LoRA beside the frozen UNet</option>
             <option value="unet">The whole UNet, as in the paper</option>
@@ -73,7 +69,7 @@ export function AdvancedFields({ errors }: { readonly errors: Errors }) {
                 </select>
               </Field>
             )}
-            {label === 'Batches' && trains === 'lora' && (
+            {label === 'Batches' && (
               <label className={styles.toggle}>
                 <input
                   type="checkbox"

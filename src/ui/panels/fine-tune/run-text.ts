@@ -6,6 +6,8 @@ export function runStageText({ stage, index, count }: TrainProgress): string {
   switch (stage) {
     case 'prepare':
       return `Reading pair ${Math.min(index + 1, count)} of ${count}`;
+    case 'reference':
+      return `Measuring the frozen model: ${index} of ${count}`;
     case 'train':
       return step;
     case 'checkpoint':
