@@ -356,6 +356,11 @@ test('PANNs in the list are checked, and removed after a question', async () => 
   await list.findByText(/Damaged: model.safetensors/);
   await user.click(list.getByRole('button', { name: `Check ${fakePann.name}` }));
   await list.findByText(/every byte is as it was kept/);
+  await act(() => engine.panns.tag({ audio: new Float32Array(8), sampleRateHz: 16_000 }));
+  await act(() => studio.panns.getState().refresh());
+  await list.findByText('In memory');
+  await user.click(list.getByRole('button', { name: `Unload ${fakePann.name}` }));
+  await waitFor(() => expect(list.queryByText('In memory')).toBeNull());
   await user.click(list.getByRole('button', { name: `Remove ${fakePann.name}` }));
   await user.click(screen.getByRole('button', { name: 'Remove' }));
   await waitFor(() => expect(list.queryByText(fakePann.name)).toBeNull());
