@@ -308,7 +308,9 @@ test('a take says what PANNs hear once they are there, can be stopped, and says 
   expect(within(panns).getByText(/Zenodo’s record 3987831/)).toBeTruthy();
   const file = new File(['weights'], 'Cnn14_16k_mAP=0.438.pth');
   await user.upload(screen.getByLabelText('Model files'), file);
-  expect(await within(panns).findByText('80.7 M parameters · 161.0 MB · 16-bit')).toBeTruthy();
+  expect(
+    await within(panns).findByText('80.7 M parameters · 161.0 MB · 16-bit · licence not given'),
+  ).toBeTruthy();
 
   act(() => studio.view.getState().showPanel('generate'));
   const back = within((await takes())[0]!);

@@ -77,7 +77,7 @@ function ListenerRow({ store, model, onRemove }: ListenerRowProps) {
           {model.state === 'broken' && <span className={styles.broken}>broken</span>}
         </p>
         <p className={styles.facts}>
-          {[...weightsFacts(model), model.license && `licence ${model.license}`].filter(Boolean).join(' · ')}
+          {[...weightsFacts(model), `licence ${model.license ?? 'not given'}`].join(' · ')}
         </p>
         {model.description && <p className={styles.facts}>{model.description}</p>}
         {mine && (
