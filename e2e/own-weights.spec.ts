@@ -121,6 +121,12 @@ test('PANNs as published are chosen, say what is in a take, are kept over a relo
     new Blob([new Uint8Array(readFileSync(new URL('cnn14-16k.safetensors', PANN_FOLDER)))]),
     'reference',
   );
+  const refusal = await page.evaluate(() =>
+    window.studio.panns
+      .importFiles([new File(['<!doctype html>'], 'Cnn14_mAP=0.431.pth')])
+      .catch((error: { code: string; message: string }) => `${error.code}: ${error.message}`),
+  );
+  expect(refusal).toMatch(/^weights-format: Cnn14_mAP=0\.431\.pth: .*web page/);
   const valuesOf = async (name: string) =>
     new Float32Array((await reference.read(name)).bytes.slice().buffer);
   const probabilities = (await valuesOf('clipwise_output')).toSorted((a, b) => b - a);
