@@ -49,3 +49,11 @@ test('the page starts from at most 300 kB of gzipped script', () => {
   );
   expect(bytes).toBeLessThanOrEqual(BUDGET_BYTES);
 });
+
+test('the names of AudioSet’s classes come with the first sound that is asked about, and with their licence', () => {
+  const files = readdirSync(join(dist, 'assets')).filter((name) => name.endsWith('.js'));
+  const textOf = (name: string) => readFileSync(join(dist, 'assets', name), 'utf8');
+  const holding = files.filter((name) => textOf(name).includes('Telephone dialing, DTMF'));
+  expect(holding).toEqual([expect.stringMatching(/^audioset-classes-/)]);
+  expect(textOf(holding[0]!)).toContain('CC BY-SA 4.0');
+});

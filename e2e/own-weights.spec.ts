@@ -7,6 +7,7 @@ import { openZipDirectory, readZipEntry } from '../src/weights/formats/zip-direc
 import { expect, PROMPT, quickSettings, test, untilReady, wavLevel } from './studio';
 
 const FOLDER = new URL('../src/testing/fixtures/tango-released/', import.meta.url);
+const PANN_FOLDER = new URL('../src/models/pann-cnn14/fixtures/', import.meta.url);
 const TOKENIZER = new URL('../src/text/fixtures/byte-level-bpe-tokenizer.json', import.meta.url);
 /** The studio asks for a file in ranges of so many bytes. */
 const CHUNK_BYTES = 16 * 2 ** 20;
@@ -92,6 +93,60 @@ test('Tango’s three .bin files are chosen, kept, heard, checked and removed', 
   await page.getByRole('alertdialog').getByRole('button', { name: 'Remove' }).click();
   await expect(page.getByRole('listitem').filter({ hasText: 'Imported model' })).toHaveCount(0);
   expect(await keptKeys(page)).toEqual([]);
+});
+
+test('PANNs as published are chosen, say what is in a take, are kept over a reload and removed', async ({
+  studio: page,
+}) => {
+  await untilReady(page);
+  await hearSomething(page);
+  const take = page.getByRole('region', { name: /^Take, seed/ }).first();
+  await take.getByRole('button', { name: 'What PANNs hear' }).click();
+  await take.getByRole('button', { name: 'Get them in Models' }).click();
+
+  const list = page.getByRole('region', { name: /^PANNs/ });
+  const pth = readFileSync(new URL('cnn14-16k.pth', PANN_FOLDER));
+  await chooseFiles(page, new Map([['Cnn14_16k_mAP=0.438.pth', pth.subarray(0, 9000)]]));
+  await expect(page.getByText(/Cnn14_16k_mAP=0\.438\.pth/).first()).toBeVisible();
+  expect(await page.evaluate(() => window.studio.panns.models())).toEqual([]);
+  await chooseFiles(page, new Map([['Cnn14_16k_mAP=0.438.pth', pth]]));
+  await expect(list).toContainText('PANNs Cnn14, 16 kHz');
+  await page.getByRole('navigation', { name: 'Panels' }).getByRole('link', { name: 'Generate' }).click();
+  await take.getByRole('button', { name: 'What PANNs hear' }).click();
+  await expect(take.getByLabel('What PANNs hear').getByRole('term')).toHaveCount(5);
+
+  await page.reload();
+  await untilReady(page);
+  const reference = await openSafetensors(
+    new Blob([new Uint8Array(readFileSync(new URL('cnn14-16k.safetensors', PANN_FOLDER)))]),
+    'reference',
+  );
+  const refusal = await page.evaluate(() =>
+    window.studio.panns
+      .importFiles([new File(['<!doctype html>'], 'Cnn14_mAP=0.431.pth')])
+      .catch((error: { code: string; message: string }) => `${error.code}: ${error.message}`),
+  );
+  expect(refusal).toMatch(/^weights-format: Cnn14_mAP=0\.431\.pth: .*web page/);
+  const valuesOf = async (name: string) =>
+    new Float32Array((await reference.read(name)).bytes.slice().buffer);
+  const probabilities = (await valuesOf('clipwise_output')).toSorted((a, b) => b - a);
+  const heard = await page.evaluate(
+    async (samples) => {
+      const audio = Float32Array.from(samples);
+      const tags = await window.studio.panns.tag({ audio, sampleRateHz: 16_000, count: 527 });
+      return tags.map(({ probability }) => probability);
+    },
+    [...(await valuesOf('wave'))],
+  );
+  expect(heard).toHaveLength(probabilities.length);
+  for (const [i, probability] of heard.entries()) expect(probability).toBeCloseTo(probabilities[i]!, 3);
+
+  await openModels(page);
+  await list.getByRole('button', { name: /^Check/ }).click();
+  await expect(list).toContainText('every byte is as it was kept');
+  await list.getByRole('button', { name: /^Remove/ }).click();
+  await page.getByRole('alertdialog').getByRole('button', { name: 'Remove' }).click();
+  await expect(list.getByRole('listitem')).toHaveCount(0);
 });
 
 /** The waveform's error beside upstream's own code (tools/fixtures/tango_released.py), relative to its RMS. */

@@ -11,6 +11,8 @@ export interface ListenerSummary {
   readonly origin?: HubOrigin;
   /** `broken`: the browser has lost a part of it, or it did not pass `verify`. */
   readonly state?: 'broken';
+  /** It is in the backend's memory now; absent: it is not. */
+  readonly loaded?: true;
   readonly description: string;
   readonly license: string | null;
   /** Of its matrices and kernels; absent in models kept long ago. */
@@ -43,6 +45,8 @@ export interface ListenerModels<S extends ListenerSummary> {
       readonly label: string;
     }>,
   ): Promise<ModelCheck>;
+  /** Frees its memory; it is loaded again when it is next asked. */
+  unload(id: string): Promise<void>;
   /** @throws InvalidInputError for a bundled one, ModelNotFoundError */
   remove(id: string): Promise<void>;
 }

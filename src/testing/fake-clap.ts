@@ -24,6 +24,7 @@ export function fakeClap(): ClapApi {
     models: async () => fakeClapModels,
     importFiles: refuse,
     verify: refuse,
+    unload: refuse,
     remove: refuse,
     score: async ({ items, modelIds = fakeClapModels.map(({ id }) => id) }, { onProgress } = {}) => {
       onProgress?.({ index: items.length * modelIds.length, count: items.length * modelIds.length });

@@ -26,10 +26,14 @@ export function fakePanns(): PannsApi {
       return fakePann;
     },
     verify: async () => ({ damaged: [] }),
+    unload: async () => {
+      models = models.map(({ loaded: _, ...one }) => one);
+    },
     remove: async (id) => {
       models = models.filter((one) => one.id !== id);
     },
     tag: async ({ audio, count = 5 }) => {
+      models = models.map((one) => ({ ...one, loaded: true }));
       const turn = Math.round(Math.abs(audio[1] ?? 0) * 1e4) % LABELS.length;
       return LABELS.map((_, i) => ({
         label: LABELS[(i + turn) % LABELS.length]!,

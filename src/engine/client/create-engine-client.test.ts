@@ -101,11 +101,13 @@ function engineOf(options: EngineStartOptions): StudioEngine {
       embedText: unused,
       embedAudio: unused,
       verify: unused,
+      unload: unused,
     },
     panns: {
       models: unused,
       importFiles: unused,
       verify: unused,
+      unload: unused,
       remove: unused,
       tag: unused,
     },

@@ -9,6 +9,7 @@ import type {
   StudioEngine,
 } from '../protocol';
 import type { ClapApi, ClapModelSummary } from '../protocol-clap';
+import type { PannModelSummary, PannsApi } from '../protocol-panns';
 import type { PreferenceDataset, PreferenceProgress, PreferencesApi } from '../protocol-preferences';
 
 /** `ModelsApi` that takes a folder as the page gets it, too: Files whose `webkitRelativePath`, else `name`, is the path. */
@@ -25,6 +26,14 @@ export interface ClientClapApi extends ClapApi {
     files: readonly (File | ModelFile)[],
     options?: JobOptions<LoadProgress>,
   ): Promise<ClapModelSummary>;
+}
+
+/** `PannsApi` that takes Files as the page gets them, too. */
+export interface ClientPannsApi extends PannsApi {
+  importFiles(
+    files: readonly (File | ModelFile)[],
+    options?: JobOptions<LoadProgress>,
+  ): Promise<PannModelSummary>;
 }
 
 /** `PreferencesApi` that takes Files and a folder as the page gets them, too. */
@@ -46,6 +55,7 @@ export interface ClientPreferencesApi extends PreferencesApi {
 export interface EngineClient extends StudioEngine {
   readonly models: ClientModelsApi;
   readonly clap: ClientClapApi;
+  readonly panns: ClientPannsApi;
   readonly preferences: ClientPreferencesApi;
   readonly status: EngineStatus;
   /** Calls `listener` on every later change of `status`; returns the function that stops it. */

@@ -83,7 +83,7 @@ test('an imported checkpoint of LAION gives the score that laion_clap gives, und
     { data: words!, shape: [32] },
     { relativeToRms: 1e-3 },
   );
-  scorer.unload();
+  scorer.releaseAll();
   expect(tf.memory().numTensors).toBe(before);
 });
 
@@ -96,9 +96,14 @@ test('what was imported is there on the next visit, and can be removed', async (
   await expectClose({ data: embeddings[0]!, shape: [1, 32] }, reference.values('audio'), {
     relativeToRms: 1e-3,
   });
+  expect(await later.models()).toMatchObject([{ id, loaded: true, precision: 'float32' }]);
+  await later.unload(id);
+  expect((await later.models())[0]).not.toHaveProperty('loaded');
+  expect(await later.verify(id)).toEqual({ damaged: [] });
+  await expect(later.verify('default-clap-1')).rejects.toThrow(InvalidInputError);
   await later.remove(id);
   expect(await later.models()).toEqual([]);
-  later.unload();
+  later.releaseAll();
 });
 
 test('a long sound is cropped at a place that its seed decides', async () => {
@@ -114,7 +119,7 @@ test('a long sound is cropped at a place that its seed decides', async () => {
   };
   expect(await score(1)).toBe(await score(1));
   expect(await score(1)).not.toBe(await score(2));
-  scorer.unload();
+  scorer.releaseAll();
 });
 
 test('nothing is kept of files that are no CLAP, or not all of one', async () => {

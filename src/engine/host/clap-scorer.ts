@@ -35,7 +35,10 @@ export class ClapScorer implements ClapApi {
     private readonly turn: Turn,
   ) {}
 
-  models: ClapApi['models'] = () => this.library.list();
+  models: ClapApi['models'] = async () => {
+    const models = await this.library.list();
+    return models.map((one) => (this.#loaded.has(one.id) ? { ...one, loaded: true } : one));
+  };
 
   /** @param plan of the download that the files are of; null: a person gave them */
   importFiles = (
@@ -46,6 +49,8 @@ export class ClapScorer implements ClapApi {
     this.turn(options.signal, (signal) => this.library.importFiles(files, { ...options, signal }, plan));
 
   verify: ClapApi['verify'] = (id, options) => this.library.verify(id, options);
+
+  unload: ClapApi['unload'] = (id) => this.turn(undefined, async () => this.#release(id));
 
   remove: ClapApi['remove'] = (id) =>
     this.turn(undefined, async () => {
@@ -112,7 +117,7 @@ export class ClapScorer implements ClapApi {
   };
 
   /** Lets every model go: the backend they are on is about to be left. */
-  unload(): void {
+  releaseAll(): void {
     for (const id of [...this.#loaded.keys()]) this.#release(id);
   }
 

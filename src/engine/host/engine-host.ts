@@ -225,8 +225,8 @@ export class EngineHost implements StudioEngine {
       if (choice === this.#backendChoice && !this.#lost) return this.info();
       const model = this.#loaded?.summary.id;
       this.#unload();
-      this.#clap.unload();
-      this.#panns.unload();
+      this.#clap.releaseAll();
+      this.#panns.releaseAll();
       try {
         // Opened before the old one is let go: a backend that cannot be had leaves the engine where it is.
         const device = await openDevice(choice);
@@ -315,8 +315,8 @@ export class EngineHost implements StudioEngine {
   dispose(): void {
     this.#lost ??= new JobCancelledError('The engine was closed.');
     this.#unload();
-    this.#clap.unload();
-    this.#panns.unload();
+    this.#clap.releaseAll();
+    this.#panns.releaseAll();
     this.#device.dispose();
   }
 

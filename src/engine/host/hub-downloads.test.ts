@@ -238,6 +238,7 @@ describe('PANNs', () => {
     const published = await open().inspect({ ...source, repo: 'someone/audio' });
     expect(published.kind).toBe('pann');
     expect(published.files.map(({ path }) => path)).toEqual(['Cnn14_16k_mAP=0.438.pth']);
+    expect([plan.notes, published.notes]).toEqual([[], [expect.stringMatching(/torch before 1\.6/)]]);
   });
 
   it('come, hear under their repository’s name, and let the download go', async () => {

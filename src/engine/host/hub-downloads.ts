@@ -133,6 +133,11 @@ export class HubDownloads {
     const kept = chosen.kind === 'text-to-audio' ? FLOAT32_PARAMETERS : LISTENER_FLOAT32_PARAMETERS;
     const narrowed = totalBytes > kept * 4;
     if (narrowed) notes.push('float32 weights become float16 while the model is kept: half the size.');
+    if (chosen.kind === 'pann' && files.some(({ path }) => path.endsWith('.pth'))) {
+      notes.push(
+        'A .pth file of torch before 1.6 is not read as it is: the import then says the command that helps.',
+      );
+    }
     const plan: Omit<HubPlan, 'loadedBytes'> = {
       id: `download:${new URL(access.hubUrl).host}/${repo}@${commit}`,
       kind: chosen.kind,

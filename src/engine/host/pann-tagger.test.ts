@@ -48,7 +48,21 @@ test('an imported Cnn14 names the classes that panns_inference finds likeliest, 
     .map(({ label, probability }) => ({ label, probability }));
   expect(await panns.tag(sound)).toEqual(expected.slice(0, 5));
   expect(await panns.tag({ ...sound, modelId: model.id, count: 20 })).toEqual(expected.slice(0, 20));
-  panns.unload();
+  panns.releaseAll();
+  expect(tf.memory().numTensors).toBe(before);
+});
+
+test('a model is in memory from when it is asked until it is unloaded', async () => {
+  const panns = openTagger();
+  const model = await panns.importFiles(FILES);
+  const before = tf.memory().numTensors;
+  await panns.tag(sound);
+  expect(await panns.models()).toEqual([{ ...model, loaded: true }]);
+  expect(tf.memory().numTensors).toBeGreaterThan(before);
+  await panns.unload('another');
+  expect(await panns.models()).toEqual([{ ...model, loaded: true }]);
+  await panns.unload(model.id);
+  expect(await panns.models()).toEqual([model]);
   expect(tf.memory().numTensors).toBe(before);
 });
 
@@ -58,7 +72,7 @@ test('a sound at another rate is brought to the model’s', async () => {
   const audio = resample(WAVE, 16_000, 44_100);
   const [direct] = await panns.tag({ audio: resample(audio, 44_100, 16_000), sampleRateHz: 16_000 });
   expect(await panns.tag({ audio, sampleRateHz: 44_100, count: 1 })).toEqual([direct]);
-  panns.unload();
+  panns.releaseAll();
 });
 
 test('what was imported is there on the next visit with its variant, is checked, and can be removed', async () => {
@@ -98,5 +112,5 @@ test('nothing is kept of files that are no Cnn14; wrong requests are named; a ca
   const hearing = panns.tag(sound, { signal: cancel.signal });
   cancel.abort(new JobCancelledError('The job was cancelled.'));
   await expect(hearing).rejects.toThrow(JobCancelledError);
-  panns.unload();
+  panns.releaseAll();
 });

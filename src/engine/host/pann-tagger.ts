@@ -16,7 +16,10 @@ export class PannTagger implements PannsApi {
     private readonly turn: Turn,
   ) {}
 
-  models: PannsApi['models'] = () => this.library.list();
+  models: PannsApi['models'] = async () => {
+    const models = await this.library.list();
+    return models.map((one) => (this.#loaded?.id === one.id ? { ...one, loaded: true } : one));
+  };
 
   /** @param plan of the download that the files are of; null: a person gave them */
   importFiles = (
@@ -28,10 +31,15 @@ export class PannTagger implements PannsApi {
 
   verify: PannsApi['verify'] = (id, options) => this.library.verify(id, options);
 
+  unload: PannsApi['unload'] = (id) =>
+    this.turn(undefined, async () => {
+      if (this.#loaded?.id === id) this.releaseAll();
+    });
+
   remove: PannsApi['remove'] = (id) =>
     this.turn(undefined, async () => {
       await this.library.remove(id);
-      if (this.#loaded?.id === id) this.unload();
+      if (this.#loaded?.id === id) this.releaseAll();
     });
 
   tag: PannsApi['tag'] = async (request, { signal } = {}) => {
@@ -48,7 +56,7 @@ export class PannTagger implements PannsApi {
   };
 
   /** Lets the model go: the backend it is on is about to be left. */
-  unload(): void {
+  releaseAll(): void {
     this.#loaded?.encoder.dispose();
     this.#loaded = null;
   }
@@ -66,7 +74,7 @@ export class PannTagger implements PannsApi {
     if (this.#loaded?.id === id) return this.#loaded.encoder;
     const { folder } = await this.library.open(id);
     // The one before goes first: two of 80 M parameters need not be there together.
-    this.unload();
+    this.releaseAll();
     const encoder = await Cnn14Encoder.load(folder, signal);
     this.#loaded = { id, encoder };
     return encoder;

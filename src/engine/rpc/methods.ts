@@ -122,6 +122,7 @@ export interface EngineMethods {
   'clap.models': Method<[], readonly ClapModelSummary[]>;
   'clap.importFiles': Method<[readonly ModelFile[]], ClapModelSummary, LoadProgress>;
   'clap.verify': Method<[string], ModelCheck, LoadProgress>;
+  'clap.unload': Method<[string], void>;
   'clap.remove': Method<[string], void>;
   'clap.score': Method<[ClapScoreRequest], readonly (readonly ClapScore[])[], ClapProgress>;
   'clap.embedText': Method<[ClapTextRequest], ClapEmbeddings, ClapProgress>;
@@ -129,6 +130,7 @@ export interface EngineMethods {
   'panns.models': Method<[], readonly PannModelSummary[]>;
   'panns.importFiles': Method<[readonly ModelFile[]], PannModelSummary, LoadProgress>;
   'panns.verify': Method<[string], ModelCheck, LoadProgress>;
+  'panns.unload': Method<[string], void>;
   'panns.remove': Method<[string], void>;
   'panns.tag': Method<[PannTagRequest], readonly PannTag[]>;
 }
@@ -204,6 +206,7 @@ export function handlersOf(engine: StudioEngine): EngineHandlers {
     'clap.models': () => clap.models(),
     'clap.importFiles': ([files], options) => clap.importFiles(files, options),
     'clap.verify': ([id], options) => clap.verify(id, options),
+    'clap.unload': ([id]) => clap.unload(id),
     'clap.remove': ([id]) => clap.remove(id),
     'clap.score': ([request], options) => clap.score(request, options),
     'clap.embedText': ([request], options) => clap.embedText(request, options),
@@ -211,6 +214,7 @@ export function handlersOf(engine: StudioEngine): EngineHandlers {
     'panns.models': () => panns.models(),
     'panns.importFiles': ([files], options) => panns.importFiles(files, options),
     'panns.verify': ([id], options) => panns.verify(id, options),
+    'panns.unload': ([id]) => panns.unload(id),
     'panns.remove': ([id]) => panns.remove(id),
     'panns.tag': ([request], options) => panns.tag(request, options),
   };
@@ -295,6 +299,7 @@ export function engineFrom(invoke: Invoke): StudioEngine {
       models: () => invoke('clap.models', []),
       importFiles: (files, options) => invoke('clap.importFiles', [files], options),
       verify: (id, options) => invoke('clap.verify', [id], options),
+      unload: (id) => invoke('clap.unload', [id]),
       remove: (id) => invoke('clap.remove', [id]),
       score: (request, options) => invoke('clap.score', [request], options),
       embedText: (request, options) => invoke('clap.embedText', [request], options),
@@ -304,6 +309,7 @@ export function engineFrom(invoke: Invoke): StudioEngine {
       models: () => invoke('panns.models', []),
       importFiles: (files, options) => invoke('panns.importFiles', [files], options),
       verify: (id, options) => invoke('panns.verify', [id], options),
+      unload: (id) => invoke('panns.unload', [id]),
       remove: (id) => invoke('panns.remove', [id]),
       tag: ({ audio, sampleRateHz, modelId, count }, options) =>
         // A sound of `generate` may be given, whose pictures and stages need not cross.

@@ -94,11 +94,13 @@ const noEngine: StudioEngine = {
     embedText: notCalled,
     embedAudio: notCalled,
     verify: notCalled,
+    unload: notCalled,
   },
   panns: {
     models: notCalled,
     importFiles: notCalled,
     verify: notCalled,
+    unload: notCalled,
     remove: notCalled,
     tag: notCalled,
   },

@@ -308,7 +308,9 @@ test('a take says what PANNs hear once they are there, can be stopped, and says 
   expect(within(panns).getByText(/Zenodo’s record 3987831/)).toBeTruthy();
   const file = new File(['weights'], 'Cnn14_16k_mAP=0.438.pth');
   await user.upload(screen.getByLabelText('Model files'), file);
-  expect(await within(panns).findByText('80.7 M parameters · 161.0 MB · 16-bit')).toBeTruthy();
+  expect(
+    await within(panns).findByText('80.7 M parameters · 161.0 MB · 16-bit · licence not given'),
+  ).toBeTruthy();
 
   act(() => studio.view.getState().showPanel('generate'));
   const back = within((await takes())[0]!);
@@ -356,6 +358,11 @@ test('PANNs in the list are checked, and removed after a question', async () => 
   await list.findByText(/Damaged: model.safetensors/);
   await user.click(list.getByRole('button', { name: `Check ${fakePann.name}` }));
   await list.findByText(/every byte is as it was kept/);
+  await act(() => engine.panns.tag({ audio: new Float32Array(8), sampleRateHz: 16_000 }));
+  await act(() => studio.panns.getState().refresh());
+  await list.findByText('In memory');
+  await user.click(list.getByRole('button', { name: `Unload ${fakePann.name}` }));
+  await waitFor(() => expect(list.queryByText('In memory')).toBeNull());
   await user.click(list.getByRole('button', { name: `Remove ${fakePann.name}` }));
   await user.click(screen.getByRole('button', { name: 'Remove' }));
   await waitFor(() => expect(list.queryByText(fakePann.name)).toBeNull());

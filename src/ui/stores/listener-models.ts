@@ -16,6 +16,8 @@ export interface ListenerModelsState<S extends ListenerSummary = ListenerSummary
   refresh(): Promise<void>;
   /** Compares every byte of an imported one with what was kept. */
   verify(id: string): Promise<void>;
+  /** Frees the memory of one. */
+  unload(id: string): Promise<void>;
   /** Forgets an imported one. */
   remove(id: string): Promise<void>;
 }
@@ -59,6 +61,10 @@ export function listenerModels<S extends ListenerSummary>(
         set({ checks: { ...get().checks, [id]: damaged } });
       });
       set({ checking: null });
+      await read();
+    },
+    unload: async (id) => {
+      await attempt(() => api.unload(id));
       await read();
     },
     remove: async (id) => {

@@ -77,7 +77,7 @@ function ListenerRow({ store, model, onRemove }: ListenerRowProps) {
           {model.state === 'broken' && <span className={styles.broken}>broken</span>}
         </p>
         <p className={styles.facts}>
-          {[...weightsFacts(model), model.license && `licence ${model.license}`].filter(Boolean).join(' · ')}
+          {[...weightsFacts(model), `licence ${model.license ?? 'not given'}`].join(' · ')}
         </p>
         {model.description && <p className={styles.facts}>{model.description}</p>}
         {mine && (
@@ -88,20 +88,36 @@ function ListenerRow({ store, model, onRemove }: ListenerRowProps) {
         )}
         {damaged && <p className={styles.facts}>{checkText(damaged)}</p>}
       </div>
-      {model.source === 'imported' && (
+      {(model.loaded || model.source === 'imported') && (
         <div className={styles.tools}>
-          <Button
-            size="small"
-            variant="ghost"
-            aria-label={`Check ${model.name}`}
-            disabled={checking !== null}
-            onClick={() => void store.getState().verify(model.id)}
-          >
-            Check
-          </Button>
-          <IconButton label={`Remove ${model.name}`} disabled={mine !== null} onClick={onRemove}>
-            <Icon name="trash" />
-          </IconButton>
+          {model.loaded && (
+            <>
+              <span className={styles.current}>In memory</span>
+              <Button
+                size="small"
+                aria-label={`Unload ${model.name}`}
+                onClick={() => void store.getState().unload(model.id)}
+              >
+                Unload
+              </Button>
+            </>
+          )}
+          {model.source === 'imported' && (
+            <>
+              <Button
+                size="small"
+                variant="ghost"
+                aria-label={`Check ${model.name}`}
+                disabled={checking !== null}
+                onClick={() => void store.getState().verify(model.id)}
+              >
+                Check
+              </Button>
+              <IconButton label={`Remove ${model.name}`} disabled={mine !== null} onClick={onRemove}>
+                <Icon name="trash" />
+              </IconButton>
+            </>
+          )}
         </div>
       )}
     </li>

@@ -64,3 +64,19 @@ test('before a download, the parts are those of the files', () => {
     { name: 'UNet', bytes: 200 },
   ]);
 });
+
+test('the root’s weights are a CLAP’s or PANNs’, as the hub’s plan says', () => {
+  const plan = { ...fakePlan('a/b'), totalBytes: 330, memoryBytes: 165 };
+  const files = [{ path: 'model.safetensors', size: 330, repo: 'a/b' }];
+  const gpuOf = gpu(128 * 2 ** 20);
+  expect(fitOfPlan({ ...plan, kind: 'clap', files }, gpuOf).parts).toMatchObject([
+    { name: 'CLAP', bytes: 165 },
+  ]);
+  expect(fitOfPlan({ ...plan, kind: 'pann', files }, wasm).parts).toMatchObject([
+    { name: 'PANNs', bytes: 330 },
+  ]);
+  const published = [{ path: 'Cnn14_16k_mAP=0.438.pth', size: 330, repo: 'a/b' }];
+  expect(fitOfPlan({ ...plan, kind: 'pann', files: published }, gpuOf).parts).toMatchObject([
+    { name: 'PANNs', bytes: 165 },
+  ]);
+});

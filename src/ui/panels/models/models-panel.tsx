@@ -7,19 +7,11 @@ import { Notice } from '../../components/notice';
 import { ProgressBar } from '../../components/progress-bar';
 import { RemoveQuestion } from '../../components/remove-question';
 import { helpFor } from '../../stores/failure';
-import {
-  useClap,
-  useEngine,
-  useGenerations,
-  useHub,
-  useModels,
-  usePanns,
-  useStudio,
-} from '../../stores/studio-context';
+import { useEngine, useGenerations, useHub, useModels } from '../../stores/studio-context';
 import { AdapterField } from '../generate/adapter-field';
 import { Fit } from './fit';
 import { HubSection } from './hub-section';
-import { ListenerList } from './listener-list';
+import { ListenerLists } from './listener-lists';
 import { filesOfDrop, filesOfInput } from './model-files';
 import { fitOf } from './model-fit';
 import styles from './models-panel.module.css';
@@ -34,17 +26,12 @@ export function ModelsPanel() {
   const refresh = useModels((state) => state.refresh);
   const added = useModels((state) => state.addedAdapter);
   const refreshHub = useHub((state) => state.refresh);
-  const refreshClap = useClap((state) => state.refresh);
-  const refreshPanns = usePanns((state) => state.refresh);
-  const studio = useStudio();
   const ready = useEngine(({ status }) => status.state === 'ready');
   useEffect(() => {
     if (!ready) return;
     void refresh();
     void refreshHub();
-    void refreshClap();
-    void refreshPanns();
-  }, [ready, refresh, refreshHub, refreshClap, refreshPanns]);
+  }, [ready, refresh, refreshHub]);
   return (
     <section className={styles.panel} aria-labelledby="models-heading">
       <h2 id="models-heading" className={styles.heading}>
@@ -57,22 +44,7 @@ export function ModelsPanel() {
         ))}
       </ul>
       <AdaptersInUse />
-      <ListenerList
-        store={studio.clap}
-        title="CLAP: how well a sound fits its prompt"
-        afterwards="Scores that were kept stay."
-      />
-      <ListenerList
-        store={studio.panns}
-        title="PANNs: which sound events are in a sound"
-        afterwards="What it heard stays until the page is closed."
-      >
-        <p className={styles.facts}>
-          Cnn14 of Kong et al. tells AudioSet’s 527 classes apart. The one at 32 kHz is in the list below. The
-          one at 16 kHz, which Tango 2 is evaluated with, is <code>Cnn14_16k_mAP=0.438.pth</code> of Zenodo’s
-          record 3987831: drop it below.
-        </p>
-      </ListenerList>
+      <ListenerLists />
       {failure && (
         <Notice kind="error" title={helpFor(failure.code).title}>
           <p className={styles.message}>{failure.message}</p>
