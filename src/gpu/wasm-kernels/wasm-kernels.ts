@@ -25,6 +25,7 @@ const KERNELS = {
   rowNormGradient: 14,
   gegluGradient: 15,
   attentionGradient: 16,
+  adamWUpdate: 17,
 } as const;
 export type KernelName = keyof typeof KERNELS;
 
