@@ -8,8 +8,9 @@ import { attention, packKeys } from './attention';
 import { attentionGradient } from './attention-gradient';
 import { convolution, filterGradient } from './convolution';
 import { activation, adamWUpdate, add, copyBlocks, geglu, gegluGradient } from './elementwise';
-import { groupNorm, groupNormGradient, rowNorm, rowNormGradient } from './norms';
-import { packPhases, packTurned, packWeights } from './product';
+import { groupNormGradient, rowNormGradient } from './norm-gradients';
+import { groupNorm, rowNorm } from './norms';
+import { packPhases, packTurned, packWeights } from './packing';
 
 // A job, in words: units left, units done, its number (what threads wait for), the kernel, arguments.
 const LEFT: usize = 0;
