@@ -1,5 +1,6 @@
 import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-core/dist/register_all_gradients';
 import {
   attention,
   conv2d,
@@ -16,12 +17,17 @@ import type { WeightTensor } from '../../src/gpu/weight-tensor';
 
 const RUNS = 10;
 
+type Pass = 'forward' | 'by inputs' | 'by inputs and weights';
+
 interface Measurement {
   readonly kernel: string;
   /** The sizes: those of the default model's UNet (batch of two, latents 64 x 8) and vocoder. */
   readonly case: string;
+  /** Forward, or the backward pass alone: the gradients' time with the forward pass, without that of the forward pass. */
+  readonly pass: Pass;
   readonly oursMs: number;
-  readonly stockMs: number;
+  /** Null where tfjs has no such gradient on wasm. */
+  readonly stockMs: number | null;
 }
 
 interface Pair {
@@ -30,6 +36,11 @@ interface Pair {
   readonly ours: () => tf.Tensor;
   /** The plain tfjs op, or the composition that was tried and is slower. */
   readonly stock: () => tf.Tensor;
+  /** As `stock`, where that one's gradient takes ops that tfjs lacks on wasm. */
+  readonly stockForGradients?: () => tf.Tensor;
+  /** What it is differentiated by; of kernels that are never trained through, nothing. */
+  readonly inputs?: readonly tf.Tensor[];
+  readonly weights?: readonly tf.Tensor[];
 }
 
 const normal = <R extends tf.Rank>(...shape: number[]): tf.Tensor<R> =>
@@ -43,24 +54,63 @@ const weight = (...shape: number[]): WeightTensor => ({
 });
 
 /** CPU milliseconds of one run, the least of RUNS: contention with other processes adds waiting, not CPU time. */
-function cpuMilliseconds(run: () => tf.Tensor): number {
-  run().dispose();
+function cpuMilliseconds(run: () => tf.TensorContainer): number {
+  tf.dispose(run());
   let least = Number.POSITIVE_INFINITY;
   for (let i = 0; i < RUNS; i += 1) {
     const before = process.cpuUsage();
-    run().dispose();
+    tf.dispose(run());
     const { user, system } = process.cpuUsage(before);
     least = Math.min(least, (user + system) / 1000);
   }
-  return Math.round(least * 1000) / 1000;
+  return least;
+}
+
+const rounded = (ms: number): number => Math.round(ms * 1000) / 1000;
+
+function measure({
+  kernel,
+  case: sizes,
+  ours,
+  stock,
+  stockForGradients = stock,
+  ...by
+}: Pair): Measurement[] {
+  const { inputs = [], weights = [] } = by;
+  const of = (pass: Pass, oursMs: number, stockMs: number | null): Measurement => ({
+    kernel,
+    case: sizes,
+    pass,
+    oursMs: rounded(oursMs),
+    stockMs: stockMs === null ? null : rounded(stockMs),
+  });
+  const forward = [cpuMilliseconds(ours), cpuMilliseconds(stock)] as const;
+  const dy = tf.tidy(() => tf.onesLike(ours()));
+  const backward = (pass: Pass, variables: readonly tf.Tensor[]): Measurement => {
+    const gradients = (run: () => tf.Tensor): tf.Tensor[] => tf.grads(() => run())([...variables], dy);
+    let stockMs: number | null = null;
+    try {
+      stockMs = cpuMilliseconds(() => gradients(stockForGradients)) - forward[1];
+    } catch (error) {
+      if (!(error instanceof Error && /not registered/.test(error.message))) throw error;
+    }
+    return of(pass, cpuMilliseconds(() => gradients(ours)) - forward[0], stockMs);
+  };
+  return [
+    of('forward', ...forward),
+    ...(inputs.length > 0 ? [backward('by inputs', inputs)] : []),
+    ...(weights.length > 0 ? [backward('by inputs and weights', [...inputs, ...weights])] : []),
+  ];
 }
 
 function linearPair(rows: number, inside: number, outside: number): Pair {
-  const x = normal<tf.Rank.R3>(2, rows / 2, inside);
+  const x = normal<tf.Rank.R2>(rows, inside); // tfjs has no right gradient of a product of three axes with two
   const w = weight(inside, outside);
   return {
     kernel: 'linear',
-    case: `[2, ${rows / 2}, ${inside}] to ${outside}`,
+    case: `[${rows}, ${inside}] to ${outside}`,
+    inputs: [x],
+    weights: [w.tensor],
     ours: () => linear(x, w),
     stock: () => tf.matMul(x, w.tensor),
   };
@@ -73,9 +123,13 @@ function convPair(H: number, W: number, C: number): Pair {
   return {
     kernel: 'conv2d',
     case: `[2, ${H}, ${W}, ${C}], 3 x 3`,
+    inputs: [x],
+    weights: [w.tensor, b.tensor],
     ours: () => conv2d(x, w, b, { padding: 1 }),
     stock: () =>
       tf.fused.conv2d({ x, filter: w.tensor as tf.Tensor4D, bias: b.tensor, strides: 1, pad: 'same' }),
+    stockForGradients: () =>
+      tf.tidy(() => tf.add(tf.conv2d(x, w.tensor as tf.Tensor4D, 1, 'same'), b.tensor)),
   };
 }
 
@@ -84,6 +138,7 @@ function siluPair(H: number, W: number, C: number): Pair {
   return {
     kernel: 'silu',
     case: `[2, ${H}, ${W}, ${C}]`,
+    inputs: [x],
     ours: () => silu(x),
     stock: () => tf.tidy(() => tf.mul(x, tf.sigmoid(x))),
   };
@@ -96,6 +151,7 @@ function attentionPair(N: number, L: number, S: number, D: number): Pair {
   return {
     kernel: 'attention',
     case: `2 x ${N} heads of ${D}, ${L} queries, ${S} keys`,
+    inputs: [q, k, v],
     ours: () => attention(q, k, v, { scale: 1 }),
     stock: () => tf.tidy(() => tf.matMul(tf.softmax(tf.matMul(q, k, false, true)), v)),
   };
@@ -108,6 +164,8 @@ function groupNormPair(B: number, P: number, C: number, groups: number): Pair {
   return {
     kernel: 'groupNorm',
     case: `[${B}, ${P}, ${C}] in ${groups} groups`,
+    inputs: [x],
+    weights: [w.tensor, b.tensor],
     ours: () => groupNorm(x, w, b, { groups, eps: 1e-5 }),
     stock: () =>
       tf.tidy(() => {
@@ -126,6 +184,8 @@ function layerNormPair(rows: number, width: number): Pair {
   return {
     kernel: 'layerNorm',
     case: `[${rows}, ${width}]`,
+    inputs: [x],
+    weights: [w.tensor, b.tensor],
     ours: () => layerNorm(x, w, b, { eps: 1e-5 }),
     stock: () =>
       tf.tidy(() => {
@@ -141,6 +201,7 @@ function gegluPair(rows: number, width: number): Pair {
   return {
     kernel: 'geglu',
     case: `[${rows}, 2 x ${width}]`,
+    inputs: [x],
     ours: () => geglu(x),
     stock: () =>
       tf.tidy(() => {
@@ -198,6 +259,8 @@ function upsampleConvPair(H: number, W: number, C: number): Pair {
   return {
     kernel: 'upsampleConv2d',
     case: `[1, ${H}, ${W}, ${C}]`,
+    inputs: [x],
+    weights: [w.tensor, b.tensor],
     ours: () => upsampleConv2d(x, w, b),
     stock: () =>
       tf.tidy(() => {
@@ -210,6 +273,11 @@ function upsampleConvPair(H: number, W: number, C: number): Pair {
           pad: 1,
         });
       }),
+    stockForGradients: () =>
+      tf.tidy(() => {
+        const image = tf.image.resizeNearestNeighbor(x, [2 * H, 2 * W]);
+        return tf.add(tf.conv2d(image, w.tensor as tf.Tensor4D, 1, 'same'), b.tensor);
+      }),
   };
 }
 
@@ -220,6 +288,7 @@ export async function benchKernels(filter: string): Promise<{ backend: string; k
   const pairs: readonly (() => Pair)[] = [
     () => linearPair(1024, 64, 64),
     () => linearPair(256, 128, 1024),
+    () => linearPair(1024, 64, 8),
     () => convPair(64, 8, 64),
     () => convPair(32, 4, 128),
     () => siluPair(64, 8, 64),
@@ -244,11 +313,6 @@ export async function benchKernels(filter: string): Promise<{ backend: string; k
   const kernels = pairs
     .map((make) => make())
     .filter(({ kernel }) => kernel.includes(filter))
-    .map(({ kernel, case: sizes, ours, stock }) => ({
-      kernel,
-      case: sizes,
-      oursMs: cpuMilliseconds(ours),
-      stockMs: cpuMilliseconds(stock),
-    }));
+    .flatMap(measure);
   return { backend: tf.getBackend(), kernels };
 }

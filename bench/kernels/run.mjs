@@ -1,16 +1,10 @@
 /**
- * `node bench/kernels/run.mjs [filter]`: what each composition of a kernel costs on wasm, beside the stock tfjs op that
- * it replaces. Prints JSON: milliseconds of CPU time (least of 10 runs, one thread), so that a busy machine changes
- * little. The choices in src/gpu/kernels cite these pairs.
+ * `node --experimental-wasm-relaxed-simd bench/kernels/run.mjs [filter]`: what each kernel costs on wasm, forward and
+ * backward, beside the stock tfjs ops that it replaces. Prints JSON: milliseconds of CPU time (least of 10 runs, one
+ * thread), so that a busy machine changes little. The choices in src/gpu/kernels cite these pairs. Without the flag Node has
+ * no relaxed SIMD, which browsers have.
  */
-import { createServer } from 'vite';
+import { loadBundled } from '../node-bundle.mjs';
 
-const server = await createServer({
-  configFile: false,
-  server: { middlewareMode: true, watch: null },
-  appType: 'custom',
-  logLevel: 'error',
-});
-const { benchKernels } = await server.ssrLoadModule('/bench/kernels/bench-kernels.ts');
+const { benchKernels } = await loadBundled('bench/kernels/bench-kernels.ts');
 process.stdout.write(`${JSON.stringify(await benchKernels(process.argv[2] ?? ''), null, 2)}\n`);
-await server.close();

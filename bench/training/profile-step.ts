@@ -1,6 +1,4 @@
 /** Where the time of one step of LoRA training of the default UNet goes on wasm: time spent in a kernel itself. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { parseUNet2DConditionConfig, UNet2DConditionModel } from '../../src/models/unet-2d-condition';
@@ -20,19 +18,12 @@ interface StepProfile {
   readonly kernels: readonly (KernelTime & { readonly share: number })[];
 }
 
-/** Of the UNet in `folder`, as JSON. */
-export async function printProfile(folder: string, runs: number): Promise<void> {
-  const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as object;
-  const weights = new Blob([readFileSync(join(folder, 'diffusion_pytorch_model.safetensors'))]);
-  process.stdout.write(`${JSON.stringify(await profileStep(config, weights, runs), null, 2)}\n`);
-}
-
 /**
  * @param config the model's config.json
  * @param weights its safetensors file
  * @returns of `runs` steps (one pair, latents 64 x 8, rank 8 on the attentions) the one that took the least CPU time
  */
-async function profileStep(config: object, weights: Blob, runs: number): Promise<StepProfile> {
+export async function profileStep(config: object, weights: Blob, runs: number): Promise<StepProfile> {
   await tf.setBackend('wasm');
   await tf.ready();
   const root = new ParameterRoot();

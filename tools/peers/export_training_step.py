@@ -6,7 +6,7 @@
 The UNets are export_unet.py's: the default model's, or a part of Tango 2's width with random weights; one pair of
 5.12 s. A step is the reference's pass without the adapter, a pass with it, its gradients (PEFT, rank 8 on attention,
 beta 2000) and AdamW. Writes the UNet, the inputs and the gradients, and in torch.json the seconds of each warm step
-with `--threads`.
+with `--threads`, and the processor's seconds, which other processes change little.
 """
 
 import argparse
@@ -76,17 +76,20 @@ def main() -> None:
         (-torch.nn.functional.logsigmoid(-0.5 * BETA * (above[0] - above[1]))).backward()
         optimizer.step()
 
-    seconds = []
+    seconds, cpu_seconds = [], []
     for _ in range(arguments.rounds + 1):
-        began = time.perf_counter()
+        began, cpu_began = time.perf_counter(), time.process_time()
         step()
         seconds.append(time.perf_counter() - began)
+        cpu_seconds.append(time.process_time() - cpu_began)
     gradients = torch.cat([trained[name].grad.reshape(-1) for name in sorted(trained)])
     tensors = {**data, **{name: value.detach() for name, value in trained.items()}}
     save_file({name: value.float().contiguous() for name, value in tensors.items()}, arguments.out / "inputs.safetensors")
     (arguments.out / "expected.bin").write_bytes(gradients.numpy().astype(np.float32).tobytes())
     (arguments.out / "step.json").write_text(json.dumps({"rank": RANK, "beta": BETA, "timestep": TIMESTEP}))
-    (arguments.out / "torch.json").write_text(json.dumps({"threads": arguments.threads, "seconds": seconds[1:], "torch": torch.__version__}))
+    (arguments.out / "torch.json").write_text(json.dumps(
+            {"threads": arguments.threads, "seconds": seconds[1:], "cpuSeconds": cpu_seconds[1:], "torch": torch.__version__}
+        ))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ export {
   silu,
   tanh,
 } from './activations/activations';
+export { adamWUpdate, type Moments } from './adamw-update/adamw-update';
 export { type AttentionOptions, attention } from './attention/attention';
 export { weightValues } from './common/weight-values';
 export { type ConvTranspose1dOptions, convTranspose1d } from './conv-transpose-1d/conv-transpose-1d';

@@ -4,29 +4,8 @@
  */
 import { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
-import { KERNEL_MODULES } from './modules';
-
-/** Numbers by which assembly/index.ts knows the kernels. */
-const KERNELS = {
-  packWeights: 0,
-  convolution: 1,
-  groupNorm: 2,
-  rowNorm: 3,
-  activation: 4,
-  geglu: 5,
-  packKeys: 6,
-  attention: 7,
-  add: 8,
-  copyBlocks: 9,
-  packPhases: 10,
-  packTurned: 11,
-  filterGradient: 12,
-  groupNormGradient: 13,
-  rowNormGradient: 14,
-  gegluGradient: 15,
-  attentionGradient: 16,
-} as const;
-export type KernelName = keyof typeof KERNELS;
+import { compiledFor } from './compiled-module';
+import { KERNELS, type KernelName } from './kernel-numbers';
 
 /** What the studio uses of emscripten's module object; the memory is the threaded module's, or among the exports. */
 interface Heap {
@@ -249,27 +228,6 @@ const floatBits = new Int32Array(floats.buffer);
 export function float(value: number): number {
   floats[0] = value;
   return floatBits[0]!;
-}
-
-const compiled = new Map<string, WebAssembly.Module>();
-
-/** The module for this memory: with relaxed SIMD, whose multiply-add is one instruction, where the engine has it. */
-function compiledFor(memory: WebAssembly.Memory): WebAssembly.Module {
-  const kind =
-    typeof SharedArrayBuffer === 'function' && memory.buffer instanceof SharedArrayBuffer
-      ? 'shared'
-      : 'single';
-  const known = compiled.get(kind);
-  if (known) return known;
-  const relaxed = bytesOf(KERNEL_MODULES[`${kind}Relaxed`]);
-  const bytes = WebAssembly.validate(relaxed) ? relaxed : bytesOf(KERNEL_MODULES[kind]);
-  const module = new WebAssembly.Module(bytes);
-  compiled.set(kind, module);
-  return module;
-}
-
-function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }
 
 const byBackend = new WeakMap<BackendWasm, WasmKernels | null>();

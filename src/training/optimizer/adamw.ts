@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { required } from '../../common/assert';
+import { adamWUpdate, type Moments } from '../../gpu/kernels';
 import type { TrainableWeight } from '../trainable-weight';
 
 export interface AdamWOptions {
@@ -11,12 +12,6 @@ export interface AdamWOptions {
 
 /** torch.optim.AdamW's defaults. */
 export const ADAMW_DEFAULTS: AdamWOptions = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 1e-2 };
-
-/** The running means of one weight's gradient and of its square, both of the weight's shape. */
-interface Moments {
-  readonly first: tf.Tensor;
-  readonly second: tf.Tensor;
-}
 
 /**
  * AdamW with decoupled weight decay (arXiv 1711.05101), in the order of `torch.optim.AdamW`: decay, moments,
@@ -43,18 +38,16 @@ export class AdamW {
   step(weights: readonly TrainableWeight[], gradients: readonly tf.Tensor[], learningRate: number): void {
     const { beta1, beta2, eps, weightDecay } = this.options;
     this.#steps += 1;
-    const stepSize = learningRate / (1 - beta1 ** this.#steps);
-    const rootOfCorrection = Math.sqrt(1 - beta2 ** this.#steps);
+    const factors = {
+      ...{ beta1, beta2, eps },
+      decay: 1 - learningRate * weightDecay,
+      stepSize: learningRate / (1 - beta1 ** this.#steps),
+      rootOfCorrection: Math.sqrt(1 - beta2 ** this.#steps),
+    };
     for (const [i, weight] of weights.entries()) {
       const gradient = required(gradients[i], `a gradient for ${weight.name}`);
-      const before = this.#moments.get(weight.name);
-      const [value, first, second] = tf.tidy(() => {
-        const m = plus(before && tf.mul(before.first, beta1), tf.mul(gradient, 1 - beta1));
-        const v = plus(before && tf.mul(before.second, beta2), tf.mul(tf.square(gradient), 1 - beta2));
-        const denominator = tf.add(tf.div(tf.sqrt(v), rootOfCorrection), eps);
-        const decayed = tf.mul(weight.tensor, 1 - learningRate * weightDecay);
-        return [tf.sub(decayed, tf.mul(tf.div(m, denominator), stepSize)), m, v] as const;
-      }) as unknown as readonly [tf.Tensor, tf.Tensor, tf.Tensor];
+      const before = this.#moments.get(weight.name) ?? null;
+      const { value, first, second } = adamWUpdate(weight.tensor, gradient, before, factors);
       weight.replace(value);
       if (before) tf.dispose([before.first, before.second]);
       this.#moments.set(weight.name, { first, second });
@@ -92,8 +85,4 @@ export class AdamW {
     this.#moments.clear();
     this.#steps = 0;
   }
-}
-
-function plus(a: tf.Tensor | undefined, b: tf.Tensor): tf.Tensor {
-  return a ? tf.add(a, b) : b;
 }

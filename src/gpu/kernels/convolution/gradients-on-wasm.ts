@@ -139,23 +139,17 @@ function filterProducts(
   dy: tf.Tensor,
   { batch, inSize, outSize, inChannels, outChannels, taps, strides, dilations, before }: ProductGeometry,
 ): tf.TensorInfo {
-  // The kernel reads dy in vectors of eight channels.
-  const dyChannels = PANEL_COLUMNS * Math.ceil(outChannels / PANEL_COLUMNS);
-  const rows = tf.reshape(dy, [dy.size / outChannels, outChannels]) as tf.Tensor2D;
-  const whole =
-    dyChannels === outChannels
-      ? rows
-      : tf.pad(rows, [
-          [0, 0],
-          [0, dyChannels - outChannels],
-        ]);
+  const rows = dy.size / outChannels;
+  const panels = Math.ceil(outChannels / PANEL_COLUMNS);
   const dw = kernels.output([...taps, inChannels, outChannels]);
-  const units = taps[0] * taps[1] * Math.ceil(inChannels / TILE_CHANNELS) * (dyChannels / PANEL_COLUMNS);
-  kernels.run('filterGradient', units, [
-    ...[kernels.address(x), kernels.address(whole), kernels.address(dw), batch],
-    ...[...inSize, inChannels, ...outSize, outChannels],
-    ...[...taps, ...strides, ...dilations, ...before, dyChannels],
-  ]);
+  kernels.withScratch(rows * panels * PANEL_COLUMNS, (packed) => {
+    kernels.run('packWeights', panels, [kernels.address(dy), packed, rows, outChannels]);
+    kernels.run('filterGradient', taps[0] * taps[1] * Math.ceil(inChannels / TILE_CHANNELS) * panels, [
+      ...[kernels.address(x), packed, kernels.address(dw), batch],
+      ...[...inSize, inChannels, ...outSize, outChannels],
+      ...[...taps, ...strides, ...dilations, ...before],
+    ]);
+  });
   return dw;
 }
 

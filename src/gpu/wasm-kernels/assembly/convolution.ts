@@ -131,9 +131,8 @@ function firstAtLeast(least: i32, stride: i32): i32 {
  * The gradient of a convolution's filter, [kh, kw, Cin, Cout]: for each tap the product of x at the positions that it
  * meets, transposed, with dy. A linear layer's is that of one tap over an image [1, 1, rows, in].
  *
- * args: x, dy [B, Hout, Wout, dyChannels], dw, batch, H, W, Cin, Hout, Wout, Cout, kh, kw, strides, dilations and padding
- * before (rows, columns each), dyChannels (a multiple of eight, at least Cout). Units: taps * tiles of six input channels
- * * panels of eight output channels.
+ * args: x, dy in panels of eight channels (packing.ts), dw, batch, H, W, Cin, Hout, Wout, Cout, kh, kw, strides, dilations
+ * and padding before (rows, columns each). Units: taps * tiles of six input channels * panels of eight output channels.
  */
 export function filterGradient(args: usize, unit: i32, scratch: usize): void {
   const batch = load<i32>(args, 12);
@@ -146,7 +145,6 @@ export function filterGradient(args: usize, unit: i32, scratch: usize): void {
   const tapColumns = load<i32>(args, 44);
   const rowStride = load<i32>(args, 48);
   const columnStride = load<i32>(args, 52);
-  const dyChannels = load<i32>(args, 72);
   const panels = (outChannels + TILE_COLUMNS - 1) / TILE_COLUMNS;
   const tiles = (inChannels + TILE_ROWS - 1) / TILE_ROWS;
   const panel = unit % panels;
@@ -160,7 +158,7 @@ export function filterGradient(args: usize, unit: i32, scratch: usize): void {
   const firstColumn = firstAtLeast(-right, columnStride);
   const count = min(outWidth, firstAtLeast(width - right, columnStride)) - firstColumn;
   const pixelBytes = (<usize>inChannels) << 2;
-  const dyBytes = (<usize>dyChannels) << 2;
+  const dy = load<usize>(args, 4) + (<usize>panel) * (<usize>(batch * outHeight * outWidth)) * 32;
   const rest = <usize>min(TILE_ROWS, inChannels - channel) - 1;
   fillTile(scratch, 0, TILE_COLUMNS);
   if (lines > 0 && count > 0) {
@@ -173,8 +171,7 @@ export function filterGradient(args: usize, unit: i32, scratch: usize): void {
         load<usize>(args, 0) + (<usize>position) * pixelBytes + ((<usize>channel) << 2),
         min(rest, 1) << 2, min(rest, 2) << 2, min(rest, 3) << 2, min(rest, 4) << 2, min(rest, 5) << 2,
         (<usize>columnStride) * pixelBytes, (<usize>(rowStride * width)) * pixelBytes,
-        load<usize>(args, 4) + (<usize>outPosition) * dyBytes + (<usize>panel) * 32,
-        dyBytes, (<usize>outWidth) * dyBytes, count, lines,
+        dy + (<usize>outPosition) * 32, 32, (<usize>outWidth) * 32, count, lines,
       );
     }
   }

@@ -106,3 +106,54 @@ export function copyBlocks(args: usize, unit: i32): void {
     to += toStep;
   }
 }
+
+/**
+ * A step of AdamW: the moments m and v, and value = decay * weight - stepSize * m / (sqrt(v) / root + eps).
+ *
+ * args: weight, gradient, m and v before (0: none), value, m, v, count, beta1, 1 - beta1, beta2, 1 - beta2, root, eps,
+ * decay, stepSize. Units: blocks of 8192 values.
+ */
+export function adamWUpdate(args: usize, unit: i32): void {
+  const offset = (<usize>unit) * UNIT_VALUES * 4;
+  const count = min(load<i32>(args, 28) - unit * UNIT_VALUES, UNIT_VALUES);
+  const weight = load<usize>(args, 0) + offset;
+  const gradient = load<usize>(args, 4) + offset;
+  const hasMoments = load<usize>(args, 8) != 0;
+  const firstBefore = load<usize>(args, 8) + offset;
+  const secondBefore = load<usize>(args, 12) + offset;
+  const value = load<usize>(args, 16) + offset;
+  const first = load<usize>(args, 20) + offset;
+  const second = load<usize>(args, 24) + offset;
+  const beta1 = load<f32>(args, 32), rest1 = load<f32>(args, 36);
+  const beta2 = load<f32>(args, 40), rest2 = load<f32>(args, 44);
+  const root = load<f32>(args, 48), eps = load<f32>(args, 52);
+  const decay = load<f32>(args, 56), stepSize = load<f32>(args, 60);
+  const bytes = (<usize>count) << 2;
+  let i: usize = 0;
+  for (; i + 16 <= bytes; i += 16) {
+    const g = v128.load(gradient + i);
+    let m = f32x4.mul(g, f32x4.splat(rest1));
+    let v = f32x4.mul(f32x4.mul(g, g), f32x4.splat(rest2));
+    if (hasMoments) {
+      m = f32x4.add(f32x4.mul(v128.load(firstBefore + i), f32x4.splat(beta1)), m);
+      v = f32x4.add(f32x4.mul(v128.load(secondBefore + i), f32x4.splat(beta2)), v);
+    }
+    v128.store(first + i, m);
+    v128.store(second + i, v);
+    const denominator = f32x4.add(f32x4.div(f32x4.sqrt(v), f32x4.splat(root)), f32x4.splat(eps));
+    const step = f32x4.mul(f32x4.div(m, denominator), f32x4.splat(stepSize));
+    v128.store(value + i, f32x4.sub(f32x4.mul(v128.load(weight + i), f32x4.splat(decay)), step));
+  }
+  for (; i < bytes; i += 4) {
+    const g = load<f32>(gradient + i);
+    let m: f32 = g * rest1;
+    let v: f32 = g * g * rest2;
+    if (hasMoments) {
+      m = load<f32>(firstBefore + i) * beta1 + m;
+      v = load<f32>(secondBefore + i) * beta2 + v;
+    }
+    store<f32>(first + i, m);
+    store<f32>(second + i, v);
+    store<f32>(value + i, load<f32>(weight + i) * decay - (m / (sqrt<f32>(v) / root + eps)) * stepSize);
+  }
+}

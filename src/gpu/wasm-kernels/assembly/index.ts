@@ -7,9 +7,10 @@
 import { attention, packKeys } from './attention';
 import { attentionGradient } from './attention-gradient';
 import { convolution, filterGradient } from './convolution';
-import { activation, add, copyBlocks, geglu, gegluGradient } from './elementwise';
-import { groupNorm, groupNormGradient, rowNorm, rowNormGradient } from './norms';
-import { packPhases, packTurned, packWeights } from './product';
+import { activation, adamWUpdate, add, copyBlocks, geglu, gegluGradient } from './elementwise';
+import { groupNormGradient, rowNormGradient } from './norm-gradients';
+import { groupNorm, rowNorm } from './norms';
+import { packPhases, packTurned, packWeights } from './packing';
 
 // A job, in words: units left, units done, its number (what threads wait for), the kernel, arguments.
 const LEFT: usize = 0;
@@ -80,6 +81,7 @@ function runUnit(kernel: i32, args: usize, unit: i32, scratch: usize): void {
     case 14: rowNormGradient(args, unit); break;
     case 15: gegluGradient(args, unit); break;
     case 16: attentionGradient(args, unit, scratch); break;
+    case 17: adamWUpdate(args, unit); break;
     default: unreachable();
   }
 }
