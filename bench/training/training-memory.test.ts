@@ -66,17 +66,22 @@ const cases = [
   { model: 'half', frames: 256, pairsPerPass: 1, rank: 0, targets: attention, recompute: true },
   { model: 'full', frames: 64, pairsPerPass: 1, rank: 0, targets: attention, recompute: true },
   { model: 'full', frames: 256, pairsPerPass: 1, rank: 0, targets: attention, recompute: true },
+  { model: 'half', frames: 128, pairsPerPass: 1, rank: 0, targets: attention, recompute: true, passes: 2 },
+  { model: 'full', frames: 256, pairsPerPass: 1, rank: 0, targets: attention, recompute: false, passes: 2 },
+  { model: 'full', frames: 256, pairsPerPass: 1, rank: 0, targets: attention, recompute: true, passes: 2 },
+  { model: 'default', frames: 64, pairsPerPass: 1, rank: 0, targets: attention, recompute: false, passes: 2 },
 ] as const;
 const TOKENS = 32;
 const TOLERANCE = 0.15;
 
 const titled = cases.map((one) => ({
   ...one,
-  title: `${one.model}, ${one.frames} frames, ${one.pairsPerPass} pairs, rank ${one.rank}${one.targets === all ? ' on all' : one.targets === convolutions ? ' with convolutions' : ''}${one.recompute ? ', computed again' : ''}`,
+  title: `${one.model}, ${one.frames} frames, ${one.pairsPerPass} pairs, rank ${one.rank}${one.targets === all ? ' on all' : one.targets === convolutions ? ' with convolutions' : ''}${one.recompute ? ', computed again' : ''}${'passes' in one ? ', two passes' : ''}`,
 }));
 
 it.each(titled)('the estimate is within 15 % of the count: $title', async (one) => {
   const { model, frames, pairsPerPass, rank, targets, recompute, title } = one;
+  const passes = 'passes' in one ? one.passes : 1;
   const { config, bins } = models[model];
   const lora = rank === 0 ? null : { rank, alpha: rank, targetModules: targets };
   const counts = await countStep({
@@ -86,10 +91,12 @@ it.each(titled)('the estimate is within 15 % of the count: $title', async (one) 
     pairsPerPass,
     lora,
     recompute,
+    passes,
   });
   const parsed = parseUNet2DConditionConfig(config);
   const trains = lora ? 'lora' : 'unet';
-  const recipe = { trains, lora, pairsPerPass, recompute, emaDecay: 0 } as TrainingRecipe;
+  const pairsPerStep = passes * pairsPerPass;
+  const recipe = { trains, lora, pairsPerPass, pairsPerStep, recompute, emaDecay: 0 } as TrainingRecipe;
   const estimate = stepMemory(parsed, recipe, {
     latentShape: [parsed.inChannels, frames, bins],
     adapterParameters: counts.adapterParameters,

@@ -38,7 +38,7 @@ export class AdamW {
 
   /**
    * Replaces each weight's value by that of the next step.
-   * @param gradients one for each weight, of its shape; they stay the caller's
+   * @param gradients one for each weight, of its shape; each is freed when its weight is done
    */
   step(weights: readonly TrainableWeight[], gradients: readonly tf.Tensor[], learningRate: number): void {
     const { beta1, beta2, eps, weightDecay } = this.options;
@@ -56,6 +56,7 @@ export class AdamW {
         return [tf.sub(decayed, tf.mul(tf.div(m, denominator), stepSize)), m, v] as const;
       }) as unknown as readonly [tf.Tensor, tf.Tensor, tf.Tensor];
       weight.replace(value);
+      gradient.dispose();
       if (before) tf.dispose([before.first, before.second]);
       this.#moments.set(weight.name, { first, second });
     }
