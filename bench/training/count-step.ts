@@ -3,12 +3,14 @@
  * real gradients and the real programs.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { computeNow } from '../../src/gpu/compute-now';
 import { parseUNet2DConditionConfig, UNet2DConditionModel } from '../../src/models/unet-2d-condition';
 import { ParameterRoot } from '../../src/nn';
 import { diffusionDpoLoss, rewardMargins } from '../../src/training/diffusion-dpo-loss';
 import { LoraAdapter } from '../../src/training/lora/lora-adapter';
 import type { LoraConfig } from '../../src/training/lora/lora-config';
 import { AdamW } from '../../src/training/optimizer/adamw';
+import { GradientSum, globalNorm } from '../../src/training/optimizer/gradients';
 import { recomputedGradients } from '../../src/training/recompute';
 import { LoraPart, withPart } from '../../src/training/trained-part';
 import { WholeUNet } from '../../src/training/whole-unet';
@@ -28,6 +30,8 @@ export interface StepRequest {
   /** Of the whole UNet: the frozen one stays and is the reference, in place of its errors. */
   readonly keepsBase?: boolean;
   readonly recompute: boolean;
+  /** Of a step, whose gradients are added up; default: one. */
+  readonly passes?: number;
   /** Default: two. */
   readonly steps?: number;
 }
@@ -48,8 +52,9 @@ export interface StepCounts {
 
 /** Steps of diffusion-DPO: the reference's pass beside a LoRA, gradients, AdamW. */
 export async function countStep(request: StepRequest): Promise<StepCounts> {
-  const { config, latentSize, tokens, pairsPerPass, lora, keepsBase, recompute, steps = 2 } = request;
-  return withPlannedBackend(({ backend, pool, unfilled, fill }) => {
+  const { config, latentSize, tokens, pairsPerPass, lora, keepsBase, recompute } = request;
+  const { passes = 1, steps = 2 } = request;
+  return withPlannedBackend(({ pool, unfilled, fill }) => {
     const parsed = parseUNet2DConditionConfig(config);
     const root = new ParameterRoot();
     const unet = new UNet2DConditionModel(parsed, root.scope);
@@ -82,7 +87,7 @@ export async function countStep(request: StepRequest): Promise<StepCounts> {
       tf.tidy(() =>
         unet.forward(batch.noisy, batch.timesteps, unet.prepareEncoderStates(batch.states, batch.mask)),
       );
-    const step = (): void => {
+    const pass = (sum: GradientSum): void => {
       const reference = known ? null : predict();
       const half = (prediction: tf.Tensor, i: number) => {
         const of = (tensor: tf.Tensor): tf.Tensor => tf.split(tensor, 2)[i]!;
@@ -102,9 +107,16 @@ export async function countStep(request: StepRequest): Promise<StepCounts> {
               part.weights.map(({ tensor }) => tensor),
             ),
       );
-      optimizer.step(part.weights, grads, 1e-4);
-      for (const { tensor } of part.weights) backend.uploadToGPU(tensor.dataId);
-      tf.dispose([value, ...grads, reference ?? []]);
+      tf.dispose([value, reference ?? []]);
+      sum.add(grads, 1 / passes);
+    };
+    const step = (): void => {
+      const sum = new GradientSum();
+      for (let done = 0; done < passes; done += 1) pass(sum);
+      globalNorm(sum.gradients).dispose();
+      sum.scale(0.5);
+      optimizer.step(part.weights, sum.take(), 1e-4);
+      for (const { tensor } of part.weights) computeNow(tensor);
     };
     step();
     const firstPeakBytes = pool.peakBytes;

@@ -37,12 +37,7 @@ export async function takeThreeSteps(
     const [length] = await norm.data();
     expect(Math.abs(length! / fixture.values('norms').data[step]! - 1)).toBeLessThan(1e-3);
     sum.scale(clipFactor(length!, MAX_NORM));
-    optimizer.step(
-      weights,
-      sum.gradients,
-      learningRate * linearSchedule(step, warmUpSteps, STEPS_OF_SCHEDULE),
-    );
-    sum.dispose();
+    optimizer.step(weights, sum.take(), learningRate * linearSchedule(step, warmUpSteps, STEPS_OF_SCHEDULE));
     tf.dispose([value, norm]);
   }
   optimizer.dispose();

@@ -189,7 +189,7 @@ export class PreferenceTrainer {
       this.#checkFinite(gradNorm, pairs);
       sum.scale(clipFactor(gradNorm, maxGradNorm));
       const rate = learningRate * linearSchedule(this.#completedSteps, warmupSteps, this.plan.totalSteps);
-      this.#optimizer.step(this.part.weights, sum.gradients, rate);
+      this.#optimizer.step(this.part.weights, sum.take(), rate);
       this.#average?.update(this.part.weights, this.#completedSteps);
       this.#completedSteps += 1;
       const preference = phase === 'dpo';

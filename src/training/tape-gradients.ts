@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { getFilteredNodesXToY, type TapeNode } from '@tensorflow/tfjs-core/dist/tape';
 import { required } from '../common/assert';
+import { computeNow } from '../gpu/compute-now';
 
 /** What tfjs's engine has for `tf.grads` and its types leave out. */
 interface TapeEngine {
@@ -84,8 +85,11 @@ function backward(
       const own = taken.has(dx) ? tf.clone(dx) : dx;
       taken.add(own);
       const before = gradients.get(x.id);
-      gradients.set(x.id, before ? tf.add(before, own) : own);
+      const sum = before ? tf.add(before, own) : own;
+      gradients.set(x.id, sum);
       if (before) tf.dispose([before, own]);
+      // A weight's gradient stays for long, and its layer's activations should not.
+      if (wanted.has(x.id)) computeNow(sum);
     }
     for (const { id } of outputs) {
       if (wanted.has(id)) continue;

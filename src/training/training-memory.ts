@@ -17,7 +17,7 @@ export interface StepSize {
 export interface StepMemory {
   /** Weights, gradients, both moments, and the average where there is one: float32 each. */
   readonly adapterBytes: number;
-  /** What lies between forward and backward pass. */
+  /** What lies between forward and backward pass, beyond the room that gradients take later. */
   readonly activationBytes: number;
   /** What the largest layer needs while it is computed. */
   readonly workBytes: number;
@@ -33,25 +33,27 @@ const MOST_SCORES_BYTES = 32 * 2 ** 20;
 const KEPT = {
   adapterCopies: 4,
   /** Images of a layer's width on the tape: of its resnet, of its transformer, and more where its feed-forward is trained. */
-  resnetImages: 7.5,
-  transformerImages: 48,
-  feedForwardImages: 1,
-  scoreBlocks: 1.7,
-  idleShare: 0.9,
-  mostIdleBytes: 435e6,
+  resnetImages: 16,
+  transformerImages: 38,
+  feedForwardImages: 0.6,
+  scoreBlocks: 1.4,
+  idleShare: 0.62,
 };
-/** Where the whole UNet is trained: weights, gradients, both moments. */
-const WHOLE = { copies: 4, idleShare: 0.5 };
 /** Where each layer runs again: the layers' results and gradients, and the tape of one transformer. */
 const RECOMPUTED = {
-  adapterCopies: 11,
-  resnetImages: 17,
-  transformerImages: 20,
-  feedForwardImages: 30,
-  scoreBlocks: 11.3,
-  idleShare: 0.39,
-  mostIdleBytes: 600e6,
+  adapterCopies: 7,
+  resnetImages: 7,
+  transformerImages: 23,
+  feedForwardImages: 3,
+  scoreBlocks: 14.5,
+  idleShare: 0.96,
 };
+/**
+ * Where the whole UNet is trained: weights, gradients, both moments; a share of one copy is at work while the weights are
+ * replaced.
+ */
+const WHOLE = { copies: 4, updateShare: 0.3, idleShare: 0.6 };
+const MOST_IDLE_BYTES = 440e6;
 
 export function stepMemory(
   config: UNet2DConditionConfig,
@@ -79,15 +81,23 @@ export function stepMemory(
   const sum = (key: keyof Bytes): number => layers.reduce((total, layer) => total + layer[key], 0);
   const most = (key: keyof Bytes): number => Math.max(...layers.map((layer) => layer[key]));
   const copies = (whole ? WHOLE.copies : factors.adapterCopies) + (recipe.emaDecay > 0 ? 1 : 0);
-  const adapterBytes = copies * FLOAT * adapterParameters;
-  const workBytes = factors.scoreBlocks * most('scores') + (recipe.recompute ? most('transformer') : 0);
-  const activationBytes = factors.resnetImages * sum('image') + (recipe.recompute ? 0 : sum('transformer'));
-  const used = adapterBytes + activationBytes + workBytes;
+  // A sum of gradients waits while the next pass makes its own.
+  const sums = whole && recipe.pairsPerStep > recipe.pairsPerPass ? 1 : 0;
+  const oneCopy = FLOAT * adapterParameters;
+  const adapterBytes = (copies + sums) * oneCopy;
+  const work = factors.scoreBlocks * most('scores') + (recipe.recompute ? most('transformer') : 0);
+  const activations = factors.resnetImages * sum('image') + (recipe.recompute ? 0 : sum('transformer'));
+  // On the way back the gradients of all weights come as the activations go.
+  const atWork = whole
+    ? Math.max(activations + work - oneCopy, WHOLE.updateShare * oneCopy)
+    : activations + work;
+  const workBytes = Math.min(work, atWork);
+  const used = adapterBytes + atWork;
   return {
     adapterBytes,
-    activationBytes,
+    activationBytes: atWork - workBytes,
     workBytes,
-    idleBytes: Math.min((whole ? WHOLE : factors).idleShare * used, factors.mostIdleBytes),
+    idleBytes: Math.min((whole ? WHOLE : factors).idleShare * used, MOST_IDLE_BYTES),
   };
 }
 

@@ -28,7 +28,7 @@ async function step(optimizer: AdamW, weights: readonly TrainableWeight[], index
   const [value] = await norm.data();
   norm.dispose();
   sum.scale(clipFactor(value!, 1));
-  optimizer.step(weights, sum.gradients, BASE_RATE * linearSchedule(index, 1, 5));
+  optimizer.step(weights, sum.take(), BASE_RATE * linearSchedule(index, 1, 5));
   sum.dispose();
   return value!;
 }

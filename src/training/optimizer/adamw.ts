@@ -33,7 +33,7 @@ export class AdamW {
 
   /**
    * Replaces each weight's value by that of the next step.
-   * @param gradients one for each weight, of its shape; they stay the caller's
+   * @param gradients one for each weight, of its shape; each is freed when its weight is done
    */
   step(weights: readonly TrainableWeight[], gradients: readonly tf.Tensor[], learningRate: number): void {
     const { beta1, beta2, eps, weightDecay } = this.options;
@@ -49,6 +49,7 @@ export class AdamW {
       const before = this.#moments.get(weight.name) ?? null;
       const { value, first, second } = adamWUpdate(weight.tensor, gradient, before, factors);
       weight.replace(value);
+      gradient.dispose();
       if (before) tf.dispose([before.first, before.second]);
       this.#moments.set(weight.name, { first, second });
     }

@@ -3,7 +3,8 @@ import * as tf from '@tensorflow/tfjs-core';
 /** The norm of all gradients as one vector: a scalar. */
 export function globalNorm(gradients: readonly tf.Tensor[]): tf.Scalar {
   return tf.tidy(() => {
-    const squares = gradients.map((gradient) => tf.reshape(tf.sum(tf.square(gradient)), [1]));
+    // The squares of one gradient at a time.
+    const squares = gradients.map((gradient) => tf.tidy(() => tf.reshape(tf.sum(tf.square(gradient)), [1])));
     return tf.sqrt(tf.sum<tf.Scalar>(tf.concat(squares)));
   });
 }
@@ -17,16 +18,17 @@ export function clipFactor(norm: number, maxNorm: number): number {
 export class GradientSum {
   #sum: tf.Tensor[] | null = null;
 
-  /** Adds `gradients` times `weight`; takes them over. */
+  /** Adds `gradients` times `weight`; takes them over, and frees one after another. */
   add(gradients: readonly tf.Tensor[], weight: number): void {
     const before = this.#sum;
-    this.#sum = gradients.map((gradient, i) =>
-      tf.tidy(() => {
+    this.#sum = gradients.map((gradient, i) => {
+      const sum = tf.tidy(() => {
         const share = weight === 1 ? tf.clone(gradient) : tf.mul(gradient, weight);
         return before ? tf.add(before[i] as tf.Tensor, share) : share;
-      }),
-    );
-    tf.dispose([...gradients, ...(before ?? [])]);
+      });
+      tf.dispose([gradient, before?.[i] ?? []]);
+      return sum;
+    });
   }
 
   /** The sum so far, which stays this object's. */
@@ -43,6 +45,13 @@ export class GradientSum {
       gradient.dispose();
       return scaled;
     });
+  }
+
+  /** Hands the sum over to the caller. */
+  take(): readonly tf.Tensor[] {
+    const { gradients } = this;
+    this.#sum = null;
+    return gradients;
   }
 
   dispose(): void {
