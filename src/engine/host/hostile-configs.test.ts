@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { StudioError } from '../../common/errors';
-import { tangoReleased, tinyAudioldm, tinyTango } from '../../testing';
+import { tangoReleased, tinyAudioldm, tinyAudioldm2, tinyTango } from '../../testing';
 import type { ModelFile } from '../protocol';
 import { MemoryStore } from './key-value-store';
 import { ModelLibrary } from './model-library';
@@ -30,6 +30,7 @@ function* bent(json: unknown, path = ''): Generator<{ field: string; json: unkno
 it.each<[string, Promise<{ readonly files: readonly ModelFile[] }>]>([
   ['a diffusers folder', tinyTango()],
   ['AudioLDM', tinyAudioldm()],
+  ['AudioLDM 2', tinyAudioldm2()],
   ['Tango’s published files', tangoReleased()],
 ])('%s: whatever number a config has, it is taken or refused in words, and at once', async (_, model) => {
   const { files } = await model;

@@ -1,4 +1,5 @@
 import { InvalidInputError } from '../../common/errors';
+import type { ComponentName } from '../../diffusion/pipelines/model-index';
 import type { HubFile, HubRepository } from '../../weights/hub';
 import type { HubPlan } from '../protocol-hub';
 
@@ -7,7 +8,16 @@ export const TANGO_TOKENIZER_REPO = 'google/flan-t5-large';
 const TANGO_TOKENIZER_FILES = ['tokenizer.json', 'tokenizer_config.json'];
 
 const TANGO_WEIGHTS = ['pytorch_model_main.bin', 'pytorch_model_vae.bin'];
-const COMPONENTS = ['text_encoder', 'unet', 'vae', 'vocoder'];
+/** Of every family: a folder that a repository does not have gives no files. */
+const COMPONENTS: readonly ComponentName[] = [
+  'text_encoder',
+  'text_encoder_2',
+  'projection_model',
+  'language_model',
+  'unet',
+  'vae',
+  'vocoder',
+];
 const DOCUMENTS = ['README.md', 'model_index.json'];
 /** Without these a CLAP cannot be read. */
 const CLAP_NEEDS = ['config.json', 'preprocessor_config.json', 'tokenizer.json'];
@@ -48,12 +58,13 @@ export function chooseFiles({
     };
   }
   if (paths.has('model_index.json')) {
+    refuseSpeech(repo, paths);
     const weights = new Set(COMPONENTS.flatMap((component) => weightsOf(component, paths)));
     const files = named(
       (path) =>
         weights.has(path) ||
         DOCUMENTS.includes(path) ||
-        /^(tokenizer|scheduler)\/[^/]+\.(json|txt|model)$/.test(path) ||
+        /^(tokenizer|tokenizer_2|scheduler)\/[^/]+\.(json|txt|model)$/.test(path) ||
         COMPONENTS.some((component) => path === `${component}/config.json`),
     );
     return { kind: 'text-to-audio', files, elsewhere: null };
@@ -65,6 +76,19 @@ export function chooseFiles({
   }
   throw new InvalidInputError(
     `${repo} holds no model that the studio reads: a diffusers folder (model_index.json), Tango's files (${TANGO_WEIGHTS.join(', ')}) or a CLAP of transformers (${CLAP_NEEDS.join(', ')}, weights). It has ${[...paths].slice(0, 8).join(', ') || 'no files'}.`,
+  );
+}
+
+/**
+ * AudioLDM 2's models that read texts aloud have a VITS beside CLAP, whose tokenizer is no tokenizer.json. The other ones'
+ * T5 has one: what that is the folder's own index says, once it is here.
+ *
+ * @throws InvalidInputError
+ */
+function refuseSpeech(repo: string, paths: ReadonlySet<string>): void {
+  if (!paths.has('language_model/config.json') || paths.has('tokenizer_2/tokenizer.json')) return;
+  throw new InvalidInputError(
+    `${repo} is an AudioLDM 2 without tokenizer_2/tokenizer.json: one that reads texts aloud (VITS), which the studio does not. It takes those for sounds and music: cvssp/audioldm2, cvssp/audioldm2-large, cvssp/audioldm2-music.`,
   );
 }
 

@@ -11,6 +11,9 @@ export const knownModels: readonly KnownModel[] = [
   { repo: 'declare-lab/tango-full', about: 'Tango of the larger training set. 5.3 GB' },
   { repo: 'cvssp/audioldm-m-full', about: 'AudioLDM, medium: its text encoder is a CLAP' },
   { repo: 'cvssp/audioldm-s-full-v2', about: 'AudioLDM, small' },
+  { repo: 'cvssp/audioldm2', about: 'AudioLDM 2, of sounds, music and speech: CLAP, T5 and a GPT-2' },
+  { repo: 'cvssp/audioldm2-large', about: 'AudioLDM 2 with a UNet of twice the size' },
+  { repo: 'cvssp/audioldm2-music', about: 'AudioLDM 2, of music only' },
   { repo: 'laion/clap-htsat-unfused', about: 'CLAP, to score sounds with: of sounds and of their captions' },
   { repo: 'laion/larger_clap_general', about: 'CLAP, to score sounds with: larger, of music and speech too' },
 ];
