@@ -1,4 +1,5 @@
 import { InvalidInputError } from '../../common/errors';
+import type { ComponentName } from '../../diffusion/pipelines/model-index';
 import type { HubFile, HubRepository } from '../../weights/hub';
 import type { HubPlan } from '../protocol-hub';
 
@@ -7,7 +8,16 @@ export const TANGO_TOKENIZER_REPO = 'google/flan-t5-large';
 const TANGO_TOKENIZER_FILES = ['tokenizer.json', 'tokenizer_config.json'];
 
 const TANGO_WEIGHTS = ['pytorch_model_main.bin', 'pytorch_model_vae.bin'];
-const COMPONENTS = ['text_encoder', 'unet', 'vae', 'vocoder'];
+/** Of every family: a folder that a repository does not have gives no files. */
+const COMPONENTS: readonly ComponentName[] = [
+  'text_encoder',
+  'text_encoder_2',
+  'projection_model',
+  'language_model',
+  'unet',
+  'vae',
+  'vocoder',
+];
 const DOCUMENTS = ['README.md', 'model_index.json'];
 /** Without these a CLAP cannot be read. */
 const CLAP_NEEDS = ['config.json', 'preprocessor_config.json', 'tokenizer.json'];
@@ -51,12 +61,13 @@ export function chooseFiles({
     };
   }
   if (paths.has('model_index.json')) {
+    refuseSpeech(repo, paths);
     const weights = new Set(COMPONENTS.flatMap((component) => weightsOf(component, paths)));
     const files = named(
       (path) =>
         weights.has(path) ||
         DOCUMENTS.includes(path) ||
-        /^(tokenizer|scheduler)\/[^/]+\.(json|txt|model)$/.test(path) ||
+        /^(tokenizer|tokenizer_2|scheduler)\/[^/]+\.(json|txt|model)$/.test(path) ||
         COMPONENTS.some((component) => path === `${component}/config.json`),
     );
     return { kind: 'text-to-audio', files, elsewhere: null };
@@ -71,7 +82,7 @@ export function chooseFiles({
     return { kind: 'pann', files: named((path) => path === pann || path === 'README.md'), elsewhere: null };
   }
   throw new InvalidInputError(
-    `${repo} holds no model that the studio reads: a diffusers folder (model_index.json), Tango's files (${TANGO_WEIGHTS.join(', ')}) a CLAP of transformers (${CLAP_NEEDS.join(', ')}, weights) or PANNs' Cnn14 (safetensors, .pth). It has ${[...paths].slice(0, 8).join(', ') || 'no files'}.`,
+    `${repo} holds no model that the studio reads: a diffusers folder (model_index.json), Tango's files (${TANGO_WEIGHTS.join(', ')}), a CLAP of transformers (${CLAP_NEEDS.join(', ')}, weights) or PANNs' Cnn14 (safetensors, .pth). It has ${[...paths].slice(0, 8).join(', ') || 'no files'}.`,
   );
 }
 
@@ -81,6 +92,19 @@ function pannWeights(repo: string, paths: ReadonlySet<string>, weights: readonly
   if (PANN_NAME.test(repo) && weights.length === 1 && whole !== undefined) return whole;
   const found = PANN_WEIGHTS.map((name) => [...paths].find((path) => name.test(path)));
   return found.find((path) => path !== undefined) ?? null;
+}
+
+/**
+ * AudioLDM 2's models that read texts aloud have a VITS beside CLAP, whose tokenizer is no tokenizer.json. The other ones'
+ * T5 has one: what that is the folder's own index says, once it is here.
+ *
+ * @throws InvalidInputError
+ */
+function refuseSpeech(repo: string, paths: ReadonlySet<string>): void {
+  if (!paths.has('language_model/config.json') || paths.has('tokenizer_2/tokenizer.json')) return;
+  throw new InvalidInputError(
+    `${repo} is an AudioLDM 2 without tokenizer_2/tokenizer.json: one that reads texts aloud (VITS), which the studio does not. It takes those for sounds and music: cvssp/audioldm2, cvssp/audioldm2-large, cvssp/audioldm2-music.`,
+  );
 }
 
 /** One set of a component's weights, the first that `openComponentStateDict` would find; '' is the folder itself. */

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { ModelNotFoundError, StateDictError, StorageError } from '../../common/errors';
-import { tangoReleased, tinyAudioldm, tinyTango } from '../../testing';
+import { tangoReleased, tinyAudioldm, tinyAudioldm2, tinyTango } from '../../testing';
 import { openComponentStateDict } from '../../weights';
 import type { LoadProgress } from '../protocol';
 import { MemoryStore, type StoreKey } from './key-value-store';
 import { ModelLibrary } from './model-library';
 import { ModelStore } from './model-store';
+import { summarizeModel } from './model-summary';
 
 const released = await tangoReleased();
 const NOWHERE = 'http://127.0.0.1:9/models/';
@@ -82,6 +83,33 @@ it('AudioLDM’s diffusers folder is imported, and says what it is made of', asy
   const text = await openComponentStateDict(folder, 'text_encoder');
   expect(text.names()).toContain('text_projection.linear2.weight');
   expect(text.names()).toContain('text_model.encoder.layer.1.output.LayerNorm.weight');
+});
+
+it('AudioLDM 2’s diffusers folder is imported without what no sound comes from, and opened again', async () => {
+  const library = new ModelLibrary(NOWHERE, new ModelStore(new MemoryStore()));
+  const { files } = await tinyAudioldm2();
+  const model = await library.importFiles(files, noCheck, {});
+  expect(model.components.map(({ name, className }) => `${name}: ${className}`)).toEqual([
+    'text_encoder: ClapModel',
+    'text_encoder_2: T5EncoderModel',
+    'projection_model: AudioLDM2ProjectionModel',
+    'language_model: GPT2Model',
+    'unet: AudioLDM2UNet2DConditionModel',
+    'vae: AutoencoderKL',
+    'vocoder: SpeechT5HifiGan',
+  ]);
+  expect(model.bytes).toBe(4 * model.parameterCount);
+  const { folder, summary } = await library.open(model.id);
+  expect(summary).toEqual(model);
+  expect(await summarizeModel(folder, model.id, 'imported', 'x')).toMatchObject({
+    components: model.components,
+  });
+  const clap = await openComponentStateDict(folder, 'text_encoder');
+  expect(clap.names().filter((name) => name.startsWith('audio_'))).toEqual([]);
+  expect((await openComponentStateDict(folder, 'language_model')).names()).not.toContain('wte.weight');
+  expect(folder.list()).toEqual(
+    expect.arrayContaining(['tokenizer_2/tokenizer.json', 'tokenizer_2/tokenizer_config.json']),
+  );
 });
 
 describe('when storage is full', () => {

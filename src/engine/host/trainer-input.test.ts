@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { tinyAudioldm, tinyTango } from '../../testing';
+import { tinyAudioldm, tinyAudioldm2, tinyTango } from '../../testing';
 import { openTinyEngine, TINY_RATE_HZ, type TinyEngine, tinyClip } from '../../testing/tiny-engine';
 import type { TrainingClip, TrainingPair, TrainProgress, TrainRequest, TrainRun } from '../protocol-training';
 import { MemoryStore } from './key-value-store';
@@ -81,9 +81,17 @@ describe('A run refuses, in words,', () => {
     expect(await store.keys()).toEqual([]);
   });
 
-  it('AudioLDM, which can generate only', async () => {
-    const { host } = await open(new MemoryStore(), { ...tiny, ...(await tinyAudioldm()) });
-    await expect(host.train.start(REQUEST)).rejects.toThrow(/Tango family.*Choose another model/);
+  it.each([
+    ['AudioLDM', async () => ({ ...tiny, ...(await tinyAudioldm()) })],
+    ['AudioLDM 2', tinyAudioldm2],
+  ])('%s, which can generate only', async (name, model) => {
+    const { host } = await open(new MemoryStore(), await model());
+    const heard: TrainProgress[] = [];
+    const words = new RegExp(`Tango family.*\\(${name}\\).*Choose another model`);
+    await expect(host.train.start(REQUEST, { onProgress: (one) => heard.push(one) })).rejects.toThrow(words);
+    // Nor is it said what a run would take.
+    await expect(host.train.estimate({}, 1)).rejects.toThrow(words);
+    expect(heard).toEqual([]);
     expect(await host.train.runs()).toEqual([]);
   });
 });

@@ -39,7 +39,7 @@ import { resolveRequest } from './resolve-request';
 import { StepClock } from './step-clock';
 import { checkPairs, clipSeconds, recipeOf, resolveSettings } from './train-request';
 import { trainedRun, withTrainerLock } from './trainer-lock';
-import { cachePair, cacheText, clipOf } from './training-data';
+import { cachePair, cacheText, checkTrainable, clipOf } from './training-data';
 import { estimateTraining } from './training-memory';
 import type { TrainingStore } from './training-store';
 
@@ -101,7 +101,9 @@ export class Trainer implements TrainApi {
     const id = crypto.randomUUID();
     return this.#alone(id, async () => {
       // What the model cannot be trained with is said before the pairs are read, which takes long.
-      const remarks = await this.#engine.turn(modelId, options.signal, async ({ denoiser, melConfig }) => {
+      const remarks = await this.#engine.turn(modelId, options.signal, async (pipeline) => {
+        const { denoiser, melConfig } = pipeline;
+        checkTrainable(pipeline);
         const { trains, lora } = recipeOf(settings);
         if (trains === 'lora') LoraAdapter.check(denoiser.unet.adaptableLayers(), lora);
         return source?.remarks ?? remarksOn(pairs ?? [], { ...melConfig, durationSeconds });
@@ -269,9 +271,10 @@ export class Trainer implements TrainApi {
   ): Promise<TrainEstimate> {
     const resolved = resolveSettings(settings);
     const seconds = clipSeconds(durationSeconds, []);
-    return this.#engine.turn(modelId, undefined, async (pipeline) =>
-      estimateTraining(pipeline, recipeOf(resolved), seconds),
-    );
+    return this.#engine.turn(modelId, undefined, async (pipeline) => {
+      checkTrainable(pipeline);
+      return estimateTraining(pipeline, recipeOf(resolved), seconds);
+    });
   }
 
   async lineage(runId: string): Promise<AdapterLineage> {

@@ -41,10 +41,16 @@ const NOT_TRAINABLE = {
   'two-states': `${TRAINABLE}; this one (AudioLDM 2) can generate only. Choose another model.`,
 } as const;
 
-/** @throws InvalidInputError for AudioLDM, whose prompt is one vector, and for AudioLDM 2, whose prompt is two states */
-export async function cacheText(pipeline: TangoPipeline, prompt: string): Promise<CachedText> {
-  const { conditioning } = pipeline;
+/**
+ * What a trainer keeps of a prompt is one set of states.
+ *
+ * @throws InvalidInputError for AudioLDM, whose prompt is one vector, and for AudioLDM 2, whose prompt is two states
+ */
+export function checkTrainable({ conditioning }: Pick<TangoPipeline, 'conditioning'>): void {
   if (conditioning !== 'states') throw new InvalidInputError(NOT_TRAINABLE[conditioning]);
+}
+
+export async function cacheText(pipeline: TangoPipeline, prompt: string): Promise<CachedText> {
   const { states } = await pipeline.encodeText([prompt]);
   const [, tokens, width] = states.shape as [number, number, number];
   return { states: states.data, tokens, width };
