@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import type { Page } from '@playwright/test';
 import { COMMIT, type FakeHub, startFakeHub } from '../src/testing/fake-hub';
 import { storedZip } from '../src/testing/stored-zip';
+import { tinyAudioldm2 } from '../src/testing/tiny-tango';
 import { openSafetensors } from '../src/weights/formats/safetensors';
 import { openZipDirectory, readZipEntry } from '../src/weights/formats/zip-directory';
 import { expect, PROMPT, quickSettings, test, untilReady, wavLevel } from './studio';
@@ -13,6 +14,7 @@ const TOKENIZER = new URL('../src/text/fixtures/byte-level-bpe-tokenizer.json', 
 const CHUNK_BYTES = 16 * 2 ** 20;
 const MAIN = 'pytorch_model_main.bin';
 const REPO = 'declare-lab/tango2';
+const AUDIOLDM2 = 'cvssp/audioldm2';
 
 /** What declare-lab publishes, of a tiny model, and FLAN-T5's tokenizer beside it. */
 function publishedFiles(): Map<string, Buffer> {
@@ -206,14 +208,52 @@ test.describe('from a hub', () => {
     const tokenizer = new Map([['tokenizer.json', files.get('tokenizer.json')!]]);
     files.delete('tokenizer.json');
     files.set(MAIN, await padded(Buffer.from(files.get(MAIN)!), 2 * CHUNK_BYTES));
+    const audioldm2 = await Promise.all(
+      (await tinyAudioldm2()).files.map(
+        async ({ path, blob }) => [path, new Uint8Array(await blob.arrayBuffer())] as const,
+      ),
+    );
     hub = await startFakeHub(
       new Map([
+        [AUDIOLDM2, { license: 'cc-by-nc-sa-4.0', files: new Map(audioldm2) }],
         [REPO, { license: 'cc-by-nc-sa-4.0', files }],
         ['google/flan-t5-large', { license: 'apache-2.0', files: tokenizer }],
       ]),
     );
   });
   test.afterAll(() => hub.close());
+
+  async function askFor(page: Page, repo: string): Promise<void> {
+    await page.getByLabel('Another repository').fill(repo);
+    await page.getByText('Revision, another hub, access token').click();
+    await page.getByLabel('Hub', { exact: true }).fill(hub.url);
+    await page.locator('form').getByRole('button', { name: 'What it costs' }).click();
+  }
+
+  test('AudioLDM 2 is downloaded, says its seven parts, and is heard', async ({ studio: page }) => {
+    await untilReady(page);
+    await openModels(page);
+    await askFor(page, AUDIOLDM2);
+    const asked = page.getByRole('list', { name: 'Downloads' }).getByRole('listitem');
+    const parts = /Text encoder .* Text encoder 2 .* Projection .* Language model .* UNet .* VAE .* Vocoder/;
+    await expect(asked).toContainText(parts);
+    await asked.getByRole('button', { name: 'Download' }).click();
+    const kept = page.getByRole('listitem').filter({ hasText: 'downloaded from 127.0.0.1' });
+    await expect(kept).toContainText('licence cc-by-nc-sa-4.0');
+    await expect(kept).toContainText(parts);
+    await kept.getByRole('button', { name: 'Use' }).click();
+    await expect(kept).toContainText('In use');
+    await hearSomething(page);
+    const { fixture, prompt, requests } = await tinyAudioldm2();
+    const came = await page.evaluate(
+      async (request) => [...(await window.studio.generate(request))[0]!.audio],
+      { prompt, ...requests.guided },
+    );
+    const { data } = fixture.values('guided/audio');
+    const square = (sum: number, value: number): number => sum + value ** 2;
+    const error = came.map((value, i) => value - data[i]!).reduce(square, 0);
+    expect(Math.sqrt(error / [...data].reduce(square, 0))).toBeLessThan(1e-3);
+  });
 
   const rangesOfMain = () =>
     hub.requests
@@ -226,10 +266,7 @@ test.describe('from a hub', () => {
   }) => {
     await untilReady(page);
     await openModels(page);
-    await page.getByLabel('Another repository').fill(REPO);
-    await page.getByText('Revision, another hub, access token').click();
-    await page.getByLabel('Hub', { exact: true }).fill(hub.url);
-    await page.locator('form').getByRole('button', { name: 'What it costs' }).click();
+    await askFor(page, REPO);
     const asked = page.getByRole('list', { name: 'Downloads' }).getByRole('listitem');
     await expect(asked).toContainText('not downloaded');
     await expect(asked).toContainText(/34\.\d MB to download/);

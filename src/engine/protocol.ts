@@ -138,7 +138,10 @@ export interface Sound {
   readonly parameters: ResolvedGenerateRequest;
   /** Of `parameters.adapters`, one each; absent where there are none. */
   readonly lineage?: readonly AdapterLineage[];
-  /** The prompt or the negative prompt was longer than the text encoder takes: its end was not heard. */
+  /**
+   * The prompt or the negative prompt was longer than the text encoder takes (AudioLDM 2: the negative prompt longer than
+   * the prompt): its end was not heard.
+   */
   readonly truncated: boolean;
   readonly melSpectrogram: MelSpectrogram;
   readonly backend: BackendName;

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { InvalidConfigError, JobCancelledError, OutOfMemoryError } from '../../common/errors';
+import { WASM_PARAMETER_BYTES } from '../../common/wasm-memory';
 import { AutoencoderKL, autoencoderKLStateDict, parseAutoencoderKLConfig } from '../../models/autoencoder-kl';
 import { HifiGan, hifiGanStateDict, parseHifiGanConfig } from '../../models/hifi-gan';
 import { parseUNet2DConditionConfig, UNet2DConditionModel } from '../../models/unet-2d-condition';
@@ -38,9 +39,6 @@ export interface TangoComponents {
   /** scheduler_config.json as it is: each request reads it for its own scheduler. */
   readonly schedulerConfig: unknown;
 }
-
-/** The wasm heap ends at 4 GiB; activations need the rest. */
-const WASM_PARAMETER_BYTES = 3 * 2 ** 30;
 
 /**
  * Reads a diffusers folder: configs and headers of every component first, so that whatever does not fit is said before

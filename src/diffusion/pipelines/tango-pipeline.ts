@@ -54,7 +54,7 @@ export interface TangoOutput {
   /** Mono, −1…1, of the duration asked for. */
   readonly audio: Float32Array;
   readonly mel: MelSpectrogram;
-  /** Whether the prompt or the negative prompt was longer than the text encoder reads. */
+  /** Whether an end of the prompt or of the negative prompt was cut off: text encoders read so many tokens. */
   readonly truncated: boolean;
   readonly stages?: TangoStages;
 }

@@ -4,6 +4,7 @@ import { TangoPipeline } from '../../diffusion/pipelines/tango-pipeline';
 import { expectClose, readBlob, startBackend, tinyAudioldm2 } from '../../testing';
 import { COMMIT, startFakeHub } from '../../testing/fake-hub';
 import { openTinyEngine, type TinyEngine } from '../../testing/tiny-engine';
+import { openSafetensors } from '../../weights';
 import { convertModel } from './convert-model';
 import { EngineHost } from './engine-host';
 import { MemoryStore } from './key-value-store';
@@ -92,6 +93,13 @@ describe('AudioLDM 2 in the engine', () => {
     const [plain] = await host.generate(request);
     expect(await heard(0)).toEqual(plain!.audio);
     expect(await heard(1)).not.toEqual(plain!.audio);
+
+    const merged = await host.train.exportMerged(id, 'diffusers');
+    expect(merged.path).toBe('unet/diffusion_pytorch_model.safetensors');
+    const unet = await openSafetensors(merged.blob, merged.path);
+    const shapes = fixture.metadata<Record<string, object>>('state_dicts').unet!;
+    expect(unet.names().toSorted()).toEqual(Object.keys(shapes).toSorted());
+    await expect(host.train.exportMerged(id, 'tango')).rejects.toThrow(/Tango family's files/);
   });
 
   it('times each of its stages', async () => {

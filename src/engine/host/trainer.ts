@@ -301,6 +301,11 @@ export class Trainer implements TrainApi {
     const run = await this.#store.run(runId);
     const record = await this.#record(run);
     const blob = await this.#withPart(run, async (part, pipeline) => {
+      if (layout === 'tango' && pipeline.conditioning !== 'states') {
+        throw new InvalidInputError(
+          `The layout "tango" is that of the Tango family's files, and "${run.modelId}" is of another. Export it with the layout "diffusers".`,
+        );
+      }
       const detach = part.attach(pipeline.denoiser.unet);
       try {
         const prefix = layout === 'tango' ? 'unet.' : '';

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { InvalidConfigError } from '../../common/errors';
+import { ParameterRoot } from '../../nn';
 import { parseUNet2DConditionConfig } from './config';
+import { UNet2DConditionModel } from './unet-2d-condition-model';
 
 /** Tango 2's UNet config, as released. */
 const TANGO2 = {
@@ -28,6 +30,51 @@ const TANGO2 = {
   up_block_types: ['UpBlock2D', 'CrossAttnUpBlock2D', 'CrossAttnUpBlock2D', 'CrossAttnUpBlock2D'],
   use_linear_projection: true,
   upcast_attention: true,
+};
+
+/** Every field that diffusers writes for the sizes of cvssp/audioldm2. */
+const AUDIOLDM2 = {
+  _class_name: 'AudioLDM2UNet2DConditionModel',
+  _diffusers_version: '0.42.1',
+  act_fn: 'silu',
+  attention_head_dim: 8,
+  block_out_channels: [128, 256, 384, 640],
+  class_embed_type: null,
+  class_embeddings_concat: false,
+  conv_in_kernel: 3,
+  conv_out_kernel: 3,
+  cross_attention_dim: [
+    [null, 768, 1024],
+    [null, 768, 1024],
+    [null, 768, 1024],
+    [null, 768, 1024],
+  ],
+  down_block_types: ['DownBlock2D', 'CrossAttnDownBlock2D', 'CrossAttnDownBlock2D', 'CrossAttnDownBlock2D'],
+  downsample_padding: 1,
+  flip_sin_to_cos: true,
+  freq_shift: 0,
+  in_channels: 8,
+  layers_per_block: 2,
+  mid_block_scale_factor: 1,
+  mid_block_type: 'UNetMidBlock2DCrossAttn',
+  norm_eps: 1e-5,
+  norm_num_groups: 32,
+  num_attention_heads: null,
+  num_class_embeds: null,
+  only_cross_attention: false,
+  out_channels: 8,
+  projection_class_embeddings_input_dim: null,
+  resnet_time_scale_shift: 'default',
+  sample_size: 256,
+  time_cond_proj_dim: null,
+  time_embedding_act_fn: null,
+  time_embedding_dim: null,
+  time_embedding_type: 'positional',
+  timestep_post_act: null,
+  transformer_layers_per_block: 1,
+  up_block_types: ['CrossAttnUpBlock2D', 'CrossAttnUpBlock2D', 'CrossAttnUpBlock2D', 'UpBlock2D'],
+  upcast_attention: false,
+  use_linear_projection: false,
 };
 
 const parse = (changes: Record<string, unknown>) => () =>
@@ -76,15 +123,9 @@ describe('parseUNet2DConditionConfig', () => {
   it("reads AudioLDM 2's lists of widths, which are in its own class only", () => {
     const audioldm2 = {
       _class_name: 'AudioLDM2UNet2DConditionModel',
-      block_out_channels: [128, 256, 384, 640],
-      attention_head_dim: [4, 8, 12, 20],
-      num_attention_heads: null,
       cross_attention_dim: [[null, 768, 1024], [null, 768, 1024], [768], [null, 768, 1024, null]],
-      transformer_layers_per_block: 2,
     };
-    const config = parse(audioldm2)();
-    expect(config.crossAttentionDim).toEqual(audioldm2.cross_attention_dim);
-    expect(config.transformerLayersPerBlock).toEqual([2, 2, 2, 2]);
+    expect(parse(audioldm2)().crossAttentionDim).toEqual(audioldm2.cross_attention_dim);
     expect(parse({ ...audioldm2, _class_name: 'UNet2DConditionModel' })).toThrow('"cross_attention_dim"');
     for (const lists of [
       [[null], [768]],
@@ -95,6 +136,18 @@ describe('parseUNet2DConditionConfig', () => {
     ]) {
       expect(parse({ ...audioldm2, cross_attention_dim: lists })).toThrow('"cross_attention_dim"');
     }
+  });
+
+  it("builds AudioLDM 2's base model, of as many parameters as diffusers counts", () => {
+    const config = parseUNet2DConditionConfig(AUDIOLDM2);
+    expect(config).toMatchObject({
+      className: 'AudioLDM2UNet2DConditionModel',
+      numAttentionHeads: [8, 8, 8, 8],
+      transformerLayersPerBlock: [1, 1, 1, 1],
+    });
+    const root = new ParameterRoot();
+    new UNet2DConditionModel(config, root.scope);
+    expect(root.parameterCount).toBe(346_943_496);
   });
 
   it('passes options that are off, whatever their names', () => {

@@ -63,7 +63,10 @@ export function GenerationGroup({ generation }: { readonly generation: Generatio
       </header>
       {takes.some(({ sound }) => sound.truncated) && (
         <Notice kind="warning" title="The end of the prompt was not heard">
-          <p>It is longer than the model's text encoder takes. Shorten it, or put what matters first.</p>
+          <p>
+            It or the negative prompt is longer than the model takes, and for AudioLDM 2 a negative prompt may
+            not be longer than the prompt. Shorten it, or put what matters first.
+          </p>
         </Notice>
       )}
       <FailureNotice generation={generation} />

@@ -34,6 +34,49 @@ test('WebAssembly takes float32 and 4 GB', () => {
   });
 });
 
+/** cvssp/audioldm2, kept in half precision. */
+const audioldm2 = {
+  components: [
+    ['text_encoder', 125.3e6],
+    ['text_encoder_2', 341.2e6],
+    ['projection_model', 1.2e6],
+    ['language_model', 85.8e6],
+    ['unet', 346.9e6],
+    ['vae', 55.4e6],
+    ['vocoder', 55.3e6],
+  ].map(([name, parameterCount]) => ({ name, parameterCount, bytes: 2 * Number(parameterCount) })),
+} as unknown as ModelSummary;
+
+test('AudioLDM 2 has seven parts, and more weights than WebAssembly has room for', () => {
+  const fit = fitOf(audioldm2, gpu(2 ** 30));
+  expect(fit.parts.map(({ name }) => name)).toEqual([
+    'Text encoder',
+    'Text encoder 2',
+    'Projection',
+    'Language model',
+    'UNet',
+    'VAE',
+    'Vocoder',
+  ]);
+  expect(fit.problem).toBeNull();
+  // 4.04 GB are less than a WebAssembly memory, but loading would refuse them.
+  expect(fitOf(audioldm2, wasm).problem).toMatch(/3.2. It needs WebGPU/);
+});
+
+test('before a download of AudioLDM 2, each of its parts is counted', () => {
+  const files = ['text_encoder', 'text_encoder_2', 'projection_model', 'language_model', 'unet', 'vae'].map(
+    (part) => ({ path: `${part}/model.safetensors`, size: 10, repo: 'cvssp/audioldm2' }),
+  );
+  const tokenizer = { path: 'tokenizer_2/tokenizer.json', size: 7, repo: 'cvssp/audioldm2' };
+  const plan = {
+    ...fakePlan('cvssp/audioldm2'),
+    files: [...files, tokenizer],
+    totalBytes: 67,
+    memoryBytes: 67,
+  };
+  expect(fitOfPlan(plan, gpu(2 ** 30))).toMatchObject({ totalBytes: 60, problem: null });
+});
+
 test('before a download, the parts are those of the files', () => {
   const tango2 = fakePlan('declare-lab/tango2');
   const onGpu = fitOfPlan(tango2, gpu(128 * 2 ** 20));

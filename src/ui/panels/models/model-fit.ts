@@ -1,3 +1,4 @@
+import { WASM_PARAMETER_BYTES } from '../../../common/wasm-memory';
 import type { EngineInfo, HubPlan, ModelSummary } from '../../../engine/protocol';
 
 export interface PartFit {
@@ -22,7 +23,7 @@ const PART_NAMES = {
   vae: 'VAE',
   vocoder: 'Vocoder',
 } as const;
-/** A WebAssembly memory of 32-bit addresses ends there. */
+/** A WebAssembly memory of 32-bit addresses ends there: no tensor is larger. */
 const WASM_BYTES = 4 * 2 ** 30;
 
 /**
@@ -74,6 +75,6 @@ export function fitOfPlan({ kind, files, totalBytes, memoryBytes }: HubPlan, inf
 
 function problemOf(tooLarge: PartFit | undefined, totalBytes: number, onGpu: boolean): string | null {
   if (tooLarge) return `${tooLarge.name}: ${tooLarge.problem}. It runs on WebAssembly, or not at all.`;
-  if (onGpu || totalBytes < WASM_BYTES) return null;
-  return 'WebAssembly has 4 GB at most, and the weights alone are more. It needs WebGPU.';
+  if (onGpu || totalBytes <= WASM_PARAMETER_BYTES) return null;
+  return 'WebAssembly has 4 GB in all, of which weights can take 3.2. It needs WebGPU.';
 }

@@ -1,0 +1,1 @@
+import './audioldm2-adapter.test';
