@@ -106,7 +106,7 @@ forEachBackend('UNet2DConditionModel', () => {
     });
   });
 
-  it("names the blocks' linear layers and convolutions as the checkpoint does", async () => {
+  it('names its linear layers and convolutions as the checkpoint does', async () => {
     const fixture = await loadFixture(FIXTURES['tango2-tiny']);
     const root = new ParameterRoot();
     const model = new UNet2DConditionModel(
@@ -115,7 +115,7 @@ forEachBackend('UNet2DConditionModel', () => {
     );
     const shapes = fixture.metadata<Record<string, readonly number[]>>('state_dict');
     const expected = Object.keys(shapes).filter(
-      (name) => /^(down|up|mid)_block/.test(name) && name.endsWith('.weight') && shapes[name]!.length >= 2,
+      (name) => name.endsWith('.weight') && shapes[name]!.length >= 2,
     );
     expect([...model.adaptableLayers().keys()].map((path) => `${path}.weight`).sort()).toEqual(
       expected.sort(),
