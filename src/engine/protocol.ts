@@ -71,6 +71,8 @@ export interface ModelSummary {
   readonly source: 'bundled' | 'imported';
   /** Where it was downloaded from; absent: it came from files. */
   readonly origin?: HubOrigin;
+  /** Of the run that its UNet was merged from, where its files say so. */
+  readonly lineage?: AdapterLineage;
   /** `broken`: the browser has lost a part of it, or it did not pass `verify`. Absent: nothing is known to be wrong. */
   readonly state?: 'broken';
   readonly description: string;
@@ -138,6 +140,8 @@ export interface Sound {
   readonly parameters: ResolvedGenerateRequest;
   /** Of `parameters.adapters`, one each; absent where there are none. */
   readonly lineage?: readonly AdapterLineage[];
+  /** Of the model, where its UNet was merged from a run. */
+  readonly modelLineage?: AdapterLineage;
   /**
    * The prompt or the negative prompt was longer than the text encoder takes (AudioLDM 2: the negative prompt longer than
    * the prompt): its end was not heard.

@@ -3,12 +3,14 @@ import { parseLineage } from './lineage';
 import type { Sound } from './protocol';
 import type { AdapterLineage } from './protocol-training';
 
-/** What a WAV file of the studio says of its sound: what it was made with, and where its adapters come from. */
+/** What a WAV file of the studio says of its sound: what it was made with, and where its adapters and its model come from. */
 export interface SoundRecord {
   /** As `studio.generate` takes them. */
   readonly parameters: Readonly<Record<string, unknown>>;
   /** Of `parameters.adapters`, one each; null where the file does not say it in a way that can be read. */
   readonly lineage: readonly (AdapterLineage | null)[];
+  /** Of the model, where its UNet was merged from a run. */
+  readonly modelLineage: AdapterLineage | null;
 }
 
 const SOFTWARE = 'Tango Studio';
@@ -19,8 +21,12 @@ export function soundInfo({
   seed,
   backend,
   lineage = [],
-}: Pick<Sound, 'parameters' | 'seed' | 'backend' | 'lineage'>): WavInfo {
-  const record = { parameters: { ...parameters, seed }, backend, lineage };
+  modelLineage,
+}: Pick<Sound, 'parameters' | 'seed' | 'backend' | 'lineage' | 'modelLineage'>): WavInfo {
+  const record = {
+    ...{ parameters: { ...parameters, seed }, backend, lineage },
+    ...(modelLineage && { modelLineage }),
+  };
   return { INAM: parameters.prompt, ISFT: SOFTWARE, ICMT: JSON.stringify({ tango_studio: record }) };
 }
 
@@ -29,10 +35,11 @@ export function readSoundRecord(bytes: Uint8Array): SoundRecord | null {
   const { ISFT, ICMT = '' } = readWavInfo(bytes);
   if (ISFT !== SOFTWARE) return null;
   try {
-    const { parameters, lineage } = JSON.parse(ICMT).tango_studio;
+    const { parameters, lineage, modelLineage = null } = JSON.parse(ICMT).tango_studio;
     return {
       parameters: { ...parameters },
       lineage: [...lineage].map((one) => parseLineage(JSON.stringify(one))),
+      modelLineage: parseLineage(JSON.stringify(modelLineage)),
     };
   } catch {
     return null;

@@ -46,6 +46,8 @@ export interface FakeEngineOptions {
   readonly pause?: () => Promise<void>;
   readonly info?: Partial<EngineInfo>;
   readonly status?: EngineStatus;
+  /** Beside the bundled one. */
+  readonly models?: readonly ModelSummary[];
 }
 
 /** The engine as the page sees it, with synthesised tones for sounds and levers for what can go wrong. */
@@ -65,7 +67,7 @@ export function createFakeEngineClient(options: FakeEngineOptions = {}): FakeEng
   const requests: GenerateRequest[] = [];
   const train = createFakeTraining(pause);
   const listeners = new Set<(status: EngineStatus) => void>();
-  let models: readonly ModelSummary[] = [fakeModel];
+  let models: readonly ModelSummary[] = [fakeModel, ...(options.models ?? [])];
   let current: ModelSummary | null = null;
   let backendChoice: BackendChoice = 'auto';
   let status: EngineStatus = options.status ?? { state: 'ready' };
@@ -131,6 +133,7 @@ export function createFakeEngineClient(options: FakeEngineOptions = {}): FakeEng
     requests.push(request);
     const parameters = resolve(request);
     const { steps, count } = parameters;
+    const modelLineage = models.find(({ id }) => id === parameters.modelId)?.lineage;
     const lineage = await Promise.all((request.adapters ?? []).map(({ id }) => train.lineage(id)));
     const sounds: Sound[] = [];
     for (let takeIndex = 0; takeIndex < count; takeIndex += 1) {
@@ -177,6 +180,7 @@ export function createFakeEngineClient(options: FakeEngineOptions = {}): FakeEng
         takeIndex,
         parameters,
         ...(lineage.length > 0 ? { lineage } : {}),
+        ...(modelLineage ? { modelLineage } : {}),
         truncated: false,
         melSpectrogram: mel,
         backend: 'wasm',

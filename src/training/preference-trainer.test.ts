@@ -164,6 +164,10 @@ forEachBackend('PreferenceTrainer', (backend) => {
       'attention and convolutions',
       { lora: { ...RECIPE.lora, targetModules: [...ATTENTION_TARGETS, ...CONVOLUTION_TARGETS] } },
     ],
+    [
+      'the first and the last layers',
+      { lora: { ...RECIPE.lora, targetModules: ['to_q', 'conv_in', 'conv_out', 'linear_1', 'linear_2'] } },
+    ],
     ['every weight', { trains: 'unet' }],
   ] as const)(
     'computes the same gradients of %s with activations computed again, in less memory',

@@ -8,6 +8,8 @@ export interface TakesJob {
   readonly request: ResolvedGenerateRequest;
   /** Of the request's adapters. */
   readonly lineage: readonly AdapterLineage[];
+  /** Of the model. */
+  readonly modelLineage: AdapterLineage | undefined;
   /** Starting noise for every take, instead of the seeds'. */
   readonly latents: TensorData | undefined;
   readonly returnStages: boolean;
@@ -69,6 +71,7 @@ async function generateTake(job: TakesJob, takeIndex: number, estimate: Progress
     takeIndex,
     parameters: { ...request, seed, count: 1 },
     ...(job.lineage.length > 0 ? { lineage: job.lineage } : {}),
+    ...(job.modelLineage ? { modelLineage: job.modelLineage } : {}),
     truncated: output.truncated,
     melSpectrogram: output.mel,
     backend: job.backend,

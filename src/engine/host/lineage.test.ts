@@ -9,6 +9,7 @@ import { parseLineage } from '../lineage';
 import type { GenerateRequest } from '../protocol';
 import type { TrainingPair } from '../protocol-training';
 import { readSoundRecord, soundInfo } from '../sound-record';
+import { MemoryStore } from './key-value-store';
 import { pairsHash } from './lineage';
 
 const tiny = await tinyTango();
@@ -88,6 +89,40 @@ describe('Lineage', () => {
     expect(sound!.lineage).toEqual([lineage]);
     const [weights] = await other.train.exportAdapter(imported.id);
     expect(await originIn(weights!.blob)).toEqual(lineage);
+  });
+
+  it('goes through a merged UNet into a model of another browser, its list, its sounds and their files', async () => {
+    const { host, run } = await trained();
+    const lineage = await host.train.lineage(run.id);
+    const { path, blob } = await host.train.exportMerged(run.id, 'diffusers');
+    const tango = await host.train.exportMerged(run.id, 'tango');
+    expect(parseLineage(JSON.stringify(await originIn(tango.blob)))).toEqual(lineage);
+    opened.pop();
+    host.dispose();
+
+    const models = new MemoryStore();
+    const other = await openTinyEngine(tiny, new MemoryStore(), models);
+    opened.push(other);
+    const files = tiny.files.map((file) => (file.path === path ? { path, blob } : file));
+    const merged = await other.host.models.importFiles(files);
+    expect(merged.lineage).toEqual(lineage);
+    const [sound] = await other.host.generate({ ...SOUND, modelId: merged.id });
+    expect(sound!.modelLineage).toEqual(lineage);
+    expect(sound!.lineage).toBeUndefined();
+    const record = readSoundRecord(encodeWav([sound!.audio], 1600, 'pcm16', soundInfo(sound!)))!;
+    expect(record).toMatchObject({ modelLineage: lineage, lineage: [] });
+    const [plain] = await other.host.generate(SOUND);
+    expect(plain!.modelLineage).toBeUndefined();
+    const plainFile = encodeWav([plain!.audio], 1600, 'pcm16', soundInfo(plain!));
+    expect(readSoundRecord(plainFile)!.modelLineage).toBeNull();
+    opened.pop();
+    other.host.dispose();
+
+    // Kept with the model, whose files are written anew.
+    const again = await openTinyEngine(tiny, new MemoryStore(), models);
+    opened.push(again);
+    const listed = (await again.host.models.list()).find(({ id }) => id === merged.id);
+    expect(listed?.lineage).toEqual(lineage);
   });
 
   it('of files that say nothing of it, or nonsense, is their name', async () => {

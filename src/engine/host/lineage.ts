@@ -1,12 +1,25 @@
+import { LINEAGE_KEY } from '../../training/lora/safetensors-blob';
 import type { TrainingData } from '../../training/training-data';
-import { lineageOf } from '../lineage';
-import type { TrainingPair, TrainRun } from '../protocol-training';
+import { type ModelFolder, openSafetensors } from '../../weights';
+import { lineageOf, parseLineage } from '../lineage';
+import type { AdapterLineage, TrainingPair, TrainRun } from '../protocol-training';
 
 /** The lineage as exported files hold it, each pair's id and prompt among it where they are known. */
 export function lineageRecord(run: TrainRun, data: TrainingData | null): string {
   const lineage = lineageOf(run);
   const list = data?.pairs.map(({ id, prompt }) => ({ id, prompt }));
   return JSON.stringify(list ? { ...lineage, pairs: { ...lineage.pairs, list } } : lineage);
+}
+
+/** What a model's files say of the run that its UNet was merged from; null where they say nothing. */
+export async function modelLineage(files: ModelFolder): Promise<AdapterLineage | null> {
+  for (const path of files.list()) {
+    if (!/^unet\/[^/]+\.safetensors$/.test(path)) continue;
+    const { metadata } = await openSafetensors(await files.blob(path), path);
+    const lineage = parseLineage(metadata.get(LINEAGE_KEY) ?? null);
+    if (lineage) return lineage;
+  }
+  return null;
 }
 
 /** Hash of the pairs that a run is made with, as `PairsLineage` has it. @returns hexadecimal digits */

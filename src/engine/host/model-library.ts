@@ -6,6 +6,7 @@ import { fetchBundledModel } from './bundled-model';
 import { convertModel } from './convert-model';
 import { fingerprint } from './fingerprint';
 import type { KeyValueStore } from './key-value-store';
+import { modelLineage } from './lineage';
 import type { ModelStore } from './model-store';
 import { summarizeModel } from './model-summary';
 
@@ -80,7 +81,11 @@ export class ModelLibrary {
     const converted = await convertModel(recorded);
     const { folder, overflowed } = converted;
     if (!converted.large) await check(folder);
-    const described = await summarizeModel(folder, 'unnamed', 'imported', folderNameOf(files));
+    const lineage = await modelLineage(given);
+    const described = {
+      ...(await summarizeModel(folder, 'unnamed', 'imported', folderNameOf(files))),
+      ...(lineage && { lineage }),
+    };
     options.signal?.throwIfAborted();
     const summary: ModelSummary = plan
       ? { ...described, ...downloadedAs(plan, described) }

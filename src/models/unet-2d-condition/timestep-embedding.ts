@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Activation } from '../../gpu/kernels';
-import { Linear, type ParameterScope } from '../../nn';
+import { type AdaptableLayer, Linear, type ParameterScope } from '../../nn';
 
 const MAX_PERIOD = 10_000;
 
@@ -61,6 +61,10 @@ export class TimestepEmbedding {
   ) {
     this.#linear1 = new Linear(params.child('linear_1'), inFeatures, timeEmbedDim);
     this.#linear2 = new Linear(params.child('linear_2'), timeEmbedDim, timeEmbedDim);
+  }
+
+  adaptableLayers(): readonly AdaptableLayer[] {
+    return [this.#linear1, this.#linear2];
   }
 
   /** @param sample [B, inFeatures] @returns [B, timeEmbedDim] */

@@ -112,7 +112,7 @@ forEachBackend('UNet2DConditionModel', () => {
   });
 
   it.each(['tango2-tiny', 'audioldm2-tiny'] as const)(
-    "names the blocks' linear layers and convolutions as the checkpoint does: %s",
+    'names its linear layers and convolutions as the checkpoint does: %s',
     async (name) => {
       const fixture = await loadFixture(FIXTURES[name]);
       const root = new ParameterRoot();
@@ -122,7 +122,7 @@ forEachBackend('UNet2DConditionModel', () => {
       );
       const shapes = fixture.metadata<Record<string, readonly number[]>>('state_dict');
       const expected = Object.keys(shapes).filter(
-        (name) => /^(down|up|mid)_block/.test(name) && name.endsWith('.weight') && shapes[name]!.length >= 2,
+        (name) => name.endsWith('.weight') && shapes[name]!.length >= 2,
       );
       expect([...model.adaptableLayers().keys()].map((path) => `${path}.weight`).sort()).toEqual(
         expected.sort(),

@@ -83,18 +83,19 @@ export class UNet2DConditionModel {
   }
 
   /**
-   * Every linear layer and convolution of the blocks by its path in the checkpoint
-   * (`down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q`): what a low-rank adapter may attach to.
+   * Every linear layer and convolution by its path in the checkpoint
+   * (`down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q`, `conv_in`): what a low-rank adapter may attach to.
    */
   adaptableLayers(): ReadonlyMap<string, AdaptableLayer> {
     const samplers = [
       ...this.downBlocks.map((block) => block.downsampler),
       ...this.upBlocks.map((block) => block.upsampler),
     ];
-    const layers = [
+    const ofBlocks = [
       ...this.#blocks().flatMap((block) => [...block.attentions, ...block.resnets]),
       ...samplers.filter((sampler) => sampler !== null),
     ].flatMap((part) => part.adaptableLayers());
+    const layers = [this.#convIn, ...this.#timeEmbedding.adaptableLayers(), ...ofBlocks, this.#convOut];
     return new Map(layers.map((layer) => [layer.weight.name.replace(/\.weight$/, ''), layer]));
   }
 

@@ -31,7 +31,7 @@ export class LoraAdapter {
   /** What `create` refuses, without making anything. @throws InvalidInputError */
   static check(layers: AdaptableLayers, config: LoraConfig): void {
     checkLoraConfig(config);
-    targetsOf(layers, config);
+    checkWidths(targetsOf(layers, config), config);
   }
 
   /**
@@ -42,6 +42,7 @@ export class LoraAdapter {
   static create(layers: AdaptableLayers, config: LoraConfig, seed: number): LoraAdapter {
     checkLoraConfig(config);
     const targets = targetsOf(layers, config);
+    checkWidths(targets, config);
     const generator = new TorchGenerator(seed);
     const drawn = new Map<string, Float32Array>();
     for (const path of peftOrder([...targets.keys()])) {
@@ -214,6 +215,11 @@ function targetsOf(layers: AdaptableLayers, config: LoraConfig): AdaptableLayers
       `The model has no layer called ${unused.join(', ')}: its layers end in ${endings(layers).join(', ')}.`,
     );
   }
+  return targets;
+}
+
+/** Files of other tools have more where a layer is narrow (conv_out), which computes as any other. */
+function checkWidths(targets: AdaptableLayers, config: LoraConfig): void {
   for (const [path, layer] of targets) {
     const { fanIn, outChannels } = sizesOf(layer);
     const narrowest = Math.min(fanIn, outChannels);
@@ -223,7 +229,6 @@ function targetsOf(layers: AdaptableLayers, config: LoraConfig): AdaptableLayers
       `A rank of ${rank} is more than the layer "${path}" is wide: choose 1 to ${narrowest}.`,
     );
   }
-  return targets;
 }
 
 function endings(layers: AdaptableLayers): readonly string[] {

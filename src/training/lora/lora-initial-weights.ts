@@ -1,7 +1,7 @@
 import type { TorchGenerator } from '../../common/random';
 
 /**
- * The order in which PEFT visits a diffusers UNet: as its submodules are registered, with the middle block last.
+ * The order in which PEFT visits a diffusers UNet: as its submodules are registered, with the middle block behind the others.
  * `layers` are in the order of the network, whose transformers name both projections first.
  */
 export function peftOrder(paths: readonly string[]): readonly string[] {
@@ -13,13 +13,13 @@ export function peftOrder(paths: readonly string[]): readonly string[] {
   });
 }
 
-const SECTIONS = ['down_blocks', 'up_blocks', 'mid_block'];
+const SECTIONS = ['conv_in', 'time_embedding', 'down_blocks', 'up_blocks', 'mid_block', 'conv_out'];
 const PARTS = ['attentions', 'resnets', 'downsamplers', 'upsamplers'];
 
 /** Section, block, part of the block, which of them, and whether it comes behind the transformer's blocks. */
 function placeOf(path: string, position: number): readonly number[] {
   const [, section = '', block = '0', part = '', index = '0'] =
-    /^(\w+?)(?:\.(\d+))?\.(attentions|resnets|\w+samplers)\.(\d+)\./.exec(path) ?? [];
+    /^(\w+?)(?:\.(\d+))?(?:\.(attentions|resnets|\w+samplers)\.(\d+)\..*|\.linear_\d)?$/.exec(path) ?? [];
   const isLast = Number(path.endsWith('.proj_out'));
   return [SECTIONS.indexOf(section), Number(block), PARTS.indexOf(part), Number(index), isLast, position];
 }

@@ -32,6 +32,7 @@ const FIXTURES = {
   'attention, feed-forward and convolutions': await loadFixture(
     new URL('../fixtures/lora-convolutions.safetensors', import.meta.url),
   ),
+  'first and last layers': await loadFixture(new URL('../fixtures/lora-ends.safetensors', import.meta.url)),
 };
 const PEFT_FOLDER = {
   weights: new URL('../fixtures/peft-adapter/adapter_model.safetensors', import.meta.url),

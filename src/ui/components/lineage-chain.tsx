@@ -2,20 +2,20 @@ import type { ReactNode } from 'react';
 import type { AdapterLineage } from '../../engine/protocol-training';
 import styles from './lineage-chain.module.css';
 
-/** sound ← adapter ← run ← dataset ← pairs, in one line. */
+/** sound ← adapter ← run ← dataset ← pairs, in one line; or from a model on. */
 export function LineageChain({
-  adapter,
+  made,
   lineage: { run, dataset, pairs, settings },
   children,
 }: {
-  readonly adapter: string;
+  /** What comes of the run, the last one first: a sound, and the adapter or model that it is made with. */
+  readonly made: readonly string[];
   readonly lineage: AdapterLineage;
   /** Behind the line. */
   readonly children?: ReactNode;
 }) {
   const links = [
-    'sound',
-    adapter,
+    ...made,
     ...(settings
       ? [
           `run, step ${run.step}`,

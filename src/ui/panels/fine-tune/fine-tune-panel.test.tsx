@@ -10,6 +10,7 @@ import { installStillLayout } from '../../../testing/layout';
 import { memoryStorage } from '../../../testing/memory-storage';
 import { App } from '../../app/app';
 import { createStudio } from '../../stores/studio';
+import { runStageText } from './run-text';
 
 configure({ asyncUtilTimeout: 20_000, defaultHidden: true });
 // happy-dom has no canvas to draw on; the curves' own test looks at their numbers.
@@ -112,6 +113,24 @@ test('the layers that get an adapter are chosen under Advanced, which says what 
   await waitFor(() =>
     expect(engine.train.startRequests[0]?.targets).toBe('attention-feed-forward-and-convolutions'),
   );
+});
+
+test('activations are computed again of a whole UNet too', async () => {
+  const { engine, start, user } = await openPanel();
+  await user.selectOptions(
+    screen.getByRole('combobox', { name: 'What is trained' }),
+    'The whole UNet, as in the paper',
+  );
+  await user.click(screen.getByRole('checkbox', { name: /^Compute activations again/ }));
+  await user.click(start);
+  await waitFor(() =>
+    expect(engine.train.startRequests[0]).toMatchObject({ trains: 'unet', recompute: true }),
+  );
+});
+
+test('the time before the first step is said, where the frozen model is measured', () => {
+  const progress = { runId: '1', stage: 'reference', index: 30, count: 120, remainingSeconds: 90 } as const;
+  expect(runStageText(progress)).toBe('Measuring the frozen model: 30 of 120');
 });
 
 test('a sound shows where its adapter comes from, and leads to the run', async () => {

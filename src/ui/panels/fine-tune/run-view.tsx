@@ -209,7 +209,10 @@ function RunHeader({ run }: { readonly run: TrainRun }) {
         </p>
       )}
       <LineageChain
-        adapter={`${run.settings?.trains === 'unet' ? 'UNet' : 'adapter'} of ${run.parameterCount.toLocaleString('en')} parameters`}
+        made={[
+          'sound',
+          `${run.settings?.trains === 'unet' ? 'UNet' : 'adapter'} of ${run.parameterCount.toLocaleString('en')} parameters`,
+        ]}
         lineage={lineageOf(run)}
       />
       {run.remarks?.map((remark) => (

@@ -3,18 +3,19 @@ import { Button } from '../../components/button';
 import { LineageChain } from '../../components/lineage-chain';
 import { useFineTune, useStudio } from '../../stores/studio-context';
 
-/** Where the adapters of a sound come from; nothing for the model as it is. */
-export function TakeLineage({ sound: { parameters, lineage = [] } }: { readonly sound: Sound }) {
+/** Where the adapters of a sound come from, and its model where that was merged from a run; nothing for others. */
+export function TakeLineage({ sound }: { readonly sound: Sound }) {
+  const { parameters, lineage = [], modelLineage } = sound;
   const { fineTune, view } = useStudio();
   const runs = useFineTune((state) => state.runs);
-  return lineage.map((one, i) => {
+  const chains = lineage.map((one, i) => {
     const use = parameters.adapters?.[i];
     // The run may have been deleted since, or be another browser's.
     const known = runs?.find(({ id }) => id === use?.id);
     return (
       <LineageChain
         key={use?.id ?? one.run.id}
-        adapter={`adapter “${known?.name ?? one.run.name}” × ${use?.strength ?? 1}`}
+        made={['sound', `adapter “${known?.name ?? one.run.name}” × ${use?.strength ?? 1}`]}
         lineage={one}
       >
         {known && (
@@ -35,4 +36,15 @@ export function TakeLineage({ sound: { parameters, lineage = [] } }: { readonly 
       </LineageChain>
     );
   });
+  return (
+    <>
+      {modelLineage && (
+        <LineageChain
+          made={['sound', `UNet merged from “${modelLineage.run.name}”`]}
+          lineage={modelLineage}
+        />
+      )}
+      {chains}
+    </>
+  );
 }

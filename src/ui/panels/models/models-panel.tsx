@@ -3,6 +3,7 @@ import type { ModelSummary } from '../../../engine/protocol';
 import { checkText, loadFraction, loadText, modelFacts, sourceText } from '../../app/model-text';
 import { Button, IconButton } from '../../components/button';
 import { Icon } from '../../components/icons';
+import { LineageChain } from '../../components/lineage-chain';
 import { Notice } from '../../components/notice';
 import { ProgressBar } from '../../components/progress-bar';
 import { RemoveQuestion } from '../../components/remove-question';
@@ -112,6 +113,9 @@ function ModelRow({ model, onRemove }: { readonly model: ModelSummary; readonly 
           {[modelFacts(model), model.license && `licence ${model.license}`].filter(Boolean).join(' · ')}
         </p>
         {model.description && <p className={styles.facts}>{model.description}</p>}
+        {model.lineage && (
+          <LineageChain made={[`UNet merged from “${model.lineage.run.name}”`]} lineage={model.lineage} />
+        )}
         {fit && <Fit fit={fit} onGpu={info.backend === 'webgpu'} />}
         {checking && (
           <>
