@@ -1,4 +1,4 @@
-/** Where the time of one step of LoRA training of the default UNet goes on wasm: time spent in a kernel itself. */
+/** Where the time of one step of LoRA training goes on wasm: time spent in a kernel itself. */
 import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { parseUNet2DConditionConfig, UNet2DConditionModel } from '../../src/models/unet-2d-condition';
@@ -18,12 +18,16 @@ interface StepProfile {
   readonly kernels: readonly (KernelTime & { readonly share: number })[];
 }
 
-/**
- * @param config the model's config.json
- * @param weights its safetensors file
- * @returns of `runs` steps (one pair, latents 64 x 8, rank 8 on the attentions) the one that took the least CPU time
- */
-export async function profileStep(config: object, weights: Blob, runs: number): Promise<StepProfile> {
+interface OpenStep {
+  readonly config: object;
+  /** The safetensors file. */
+  readonly weights: Blob;
+  /** Height and width of the latents. */
+  readonly size: readonly [number, number];
+}
+
+/** One pair, rank 8 on the attentions, random inputs: what `step` does is a step of training. */
+export async function openStep({ config, weights, size }: OpenStep): Promise<() => void> {
   await tf.setBackend('wasm');
   await tf.ready();
   const root = new ParameterRoot();
@@ -35,14 +39,27 @@ export async function profileStep(config: object, weights: Blob, runs: number): 
   const drawn = <R extends tf.Rank>(...shape: number[]): tf.Tensor<R> =>
     tf.randomNormal(shape as tf.ShapeMap[R]);
   const pair = {
-    noisy: drawn<tf.Rank.R4>(2, 64, 8, unet.config.inChannels),
-    target: drawn<tf.Rank.R4>(2, 64, 8, unet.config.inChannels),
+    noisy: drawn<tf.Rank.R4>(2, ...size, unet.config.inChannels),
+    target: drawn<tf.Rank.R4>(2, ...size, unet.config.inChannels),
     text: drawn<tf.Rank.R3>(2, 16, unet.config.crossAttentionDim[0]![0]!),
     mask: tf.ones<tf.Rank.R2>([2, 16]),
     timestep: 500,
     beta: 2000,
   };
-  const step = (): void => tf.dispose([...loraStep(unet, adapter, optimizer, pair)]);
+  return () => tf.dispose([...loraStep(unet, adapter, optimizer, pair)]);
+}
+
+/** Runs `step`. @returns the processor's seconds */
+export function cpuSeconds(step: () => void): number {
+  const before = process.cpuUsage();
+  step();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1e6;
+}
+
+/** @returns of `runs` steps the one that took the least CPU time, its kernels the slowest first */
+export async function profileStep(model: OpenStep, runs: number): Promise<StepProfile> {
+  const step = await openStep(model);
   step();
   // Kernels of the studio are registered at their first use: by now.
   const take = timeKernels();
@@ -51,11 +68,8 @@ export async function profileStep(config: object, weights: Blob, runs: number): 
   let best: StepProfile | null = null;
   for (let run = 0; run < runs; run += 1) {
     const started = performance.now();
-    const before = process.cpuUsage();
-    step();
-    const { user, system } = process.cpuUsage(before);
+    const cpuMs = 1000 * cpuSeconds(step);
     const stepMs = performance.now() - started;
-    const cpuMs = (user + system) / 1000;
     const kernels = take().map((time) => ({ ...time, share: time.milliseconds / stepMs }));
     const inKernels = kernels.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
     if (!best || cpuMs < best.cpuMs)
