@@ -1,0 +1,70 @@
+import { InvalidInputError, ModelNotFoundError, NonFiniteError } from '../../common/errors';
+import type { HubPlan, JobOptions, LoadProgress, ModelFile } from '../protocol';
+import type { SentenceEmbeddingsApi, SentenceModelSummary } from '../protocol-sentence-embeddings';
+import type { OpenEmbedder } from './embedder-worker';
+import { SentenceLibrary } from './sentence-library';
+import type { ModelStore } from './model-store';
+
+const BATCH = 8;
+
+/** Embeddings by the sentence models there are. They compute beside the device's queue, in a worker of their own. */
+export class SentenceEmbedders implements SentenceEmbeddingsApi {
+  readonly library: SentenceLibrary;
+
+  constructor(
+    store: ModelStore<SentenceModelSummary>,
+    private readonly openEmbedder: OpenEmbedder,
+  ) {
+    this.library = new SentenceLibrary(store, openEmbedder);
+  }
+
+  models: SentenceEmbeddingsApi['models'] = () => this.library.list();
+
+  /** @param plan of the download that the files are of; null: a person gave them */
+  importFiles = (
+    files: readonly ModelFile[],
+    options: JobOptions<LoadProgress> = {},
+    plan: HubPlan | null = null,
+  ): Promise<SentenceModelSummary> => this.library.importFiles(files, options, plan);
+
+  remove: SentenceEmbeddingsApi['remove'] = (id) => this.library.remove(id);
+
+  embed: SentenceEmbeddingsApi['embed'] = async ({ texts, modelId }, { signal, onProgress } = {}) => {
+    if (!Array.isArray(texts) || !texts.every((text) => typeof text === 'string')) {
+      throw new InvalidInputError('texts is a list of texts.');
+    }
+    const { files, summary } = await this.library.open(modelId ?? (await this.#firstId()));
+    const embeddings: Float32Array[] = [];
+    const embedder = await this.openEmbedder(files, signal ?? new AbortController().signal);
+    try {
+      for (let start = 0; start < texts.length; start += BATCH) {
+        const batch = texts.slice(start, start + BATCH);
+        const rows = await embedder.embed(batch);
+        batch.forEach((text, i) => {
+          const row = rows.slice(i * summary.hiddenSize, (i + 1) * summary.hiddenSize);
+          if (!row.every(Number.isFinite)) throw notFinite(summary.name, text);
+          embeddings.push(row);
+        });
+        onProgress?.({ index: embeddings.length, count: texts.length });
+      }
+    } finally {
+      embedder.close();
+    }
+    return { modelId: summary.id, modelName: summary.name, embeddings };
+  };
+
+  /** @throws ModelNotFoundError when there is none */
+  async #firstId(): Promise<string> {
+    const [first] = await this.library.list();
+    if (first) return first.id;
+    throw new ModelNotFoundError(
+      'No sentence embedder is installed. Download Xenova/gte-large in the Models panel, or import its folder.',
+    );
+  }
+}
+
+function notFinite(name: string, text: string): NonFiniteError {
+  return new NonFiniteError(
+    `"${name}" made numbers that are no embedding of "${text.slice(0, 80)}". Check the model in the Models panel.`,
+  );
+}

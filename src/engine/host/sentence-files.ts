@@ -1,0 +1,28 @@
+/**
+ * The files of a sentence embedder in ONNX, as transformers.js and the `onnx/` folders of sentence-transformers have
+ * them: the ONNX file in onnx/ or beside its documents, documents beside onnx/ or within it.
+ */
+
+/** Without these its texts cannot be read. */
+export const SENTENCE_DOCUMENTS = ['config.json', 'tokenizer.json', 'tokenizer_config.json'] as const;
+/**
+ * In the order in which they are taken. 8-bit weights are a quarter of the download and of the memory, of which
+ * WebAssembly has 4 GB; K-means does not feel the difference (cosines of 0.99 and more to the float32 embeddings).
+ */
+export const ONNX_FILES = ['onnx/model_quantized.onnx', 'model_quantized.onnx', 'onnx/model.onnx', 'model.onnx'];
+
+/** The ONNX file to read; null when there is none. */
+export function chooseOnnx(has: (path: string) => boolean): string | null {
+  return ONNX_FILES.find(has) ?? null;
+}
+
+/** Where a document is; null when it is nowhere. */
+export function findDocument(has: (path: string) => boolean, name: string): string | null {
+  return [name, `onnx/${name}`].find(has) ?? null;
+}
+
+/** What is needed and is not there, in words; empty: all is. */
+export function missingFiles(has: (path: string) => boolean): readonly string[] {
+  const documents = SENTENCE_DOCUMENTS.filter((name) => findDocument(has, name) === null);
+  return chooseOnnx(has) ? documents : [...documents, 'onnx/model_quantized.onnx or onnx/model.onnx'];
+}
