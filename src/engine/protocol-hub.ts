@@ -29,8 +29,8 @@ export interface HubPlanFile {
 export interface HubPlan extends HubOrigin {
   /** Id of the download, for `remove`. */
   readonly id: string;
-  /** What is in it: a model that makes sounds, or a CLAP that scores them. */
-  readonly kind: 'text-to-audio' | 'clap';
+  /** What is in it: a model that makes sounds, a CLAP that scores them, or a BERT that embeds their captions. */
+  readonly kind: 'text-to-audio' | 'clap' | 'sentence-embeddings';
   readonly license: string | null;
   readonly files: readonly HubPlanFile[];
   readonly totalBytes: number;

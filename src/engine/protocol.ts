@@ -9,6 +9,7 @@ import type { ClapApi, ClapModelSummary } from './protocol-clap';
 import type { HubOrigin, HubPlan, HubSource, ModelCheck, StorageReport } from './protocol-hub';
 import type { JobOptions, ModelFile } from './protocol-jobs';
 import type { PreferencesApi } from './protocol-preferences';
+import type { SentenceEmbeddingsApi, SentenceModelSummary } from './protocol-sentence-embeddings';
 import type { AdapterLineage, TrainApi, TrainRun } from './protocol-training';
 
 export type { HubOrigin, HubPlan, HubSource, ModelCheck, StorageReport } from './protocol-hub';
@@ -201,11 +202,11 @@ export interface ModelsApi {
   /** What a repository's model costs, before its first byte. @throws InvalidInputError, NetworkError */
   inspect(source: HubSource): Promise<HubPlan>;
   /**
-   * Fetches a model or a CLAP of a hub and keeps it. Stopped by the signal, a closed tab or an error it goes on at the same byte
+   * Fetches a model, a CLAP or a sentence embedder of a hub and keeps it. Stopped by the signal, a closed tab or an error it goes on at the same byte
    * when it is called again.
    * @throws InvalidInputError, NetworkError, StorageError, and all that `importFiles` throws
    */
-  download(source: HubSource, options?: JobOptions<LoadProgress>): Promise<ModelSummary | ClapModelSummary>;
+  download(source: HubSource, options?: JobOptions<LoadProgress>): Promise<ModelSummary | ClapModelSummary | SentenceModelSummary>;
   /** Downloads that were begun and are no models yet. */
   downloads(): Promise<readonly HubPlan[]>;
   storage(): Promise<StorageReport>;
@@ -254,6 +255,7 @@ export interface StudioEngine {
   readonly train: TrainApi;
   readonly preferences: PreferencesApi;
   readonly clap: ClapApi;
+  readonly sentenceEmbeddings: SentenceEmbeddingsApi;
   /** Times each stage of the model in use. */
   readonly benchmark: Benchmark;
 }

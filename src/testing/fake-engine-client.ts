@@ -21,6 +21,7 @@ import type {
 } from '../engine/protocol';
 import { fakeBenchmark } from './fake-benchmark';
 import { fakeClap } from './fake-clap';
+import { fakeSentenceEmbeddings } from './fake-sentence-embeddings';
 import { createFakeTraining, type FakeTraining } from './fake-training';
 
 const SAMPLE_RATE_HZ = 16_000;
@@ -69,6 +70,7 @@ export function createFakeEngineClient(options: FakeEngineOptions = {}): FakeEng
   let backendChoice: BackendChoice = 'auto';
   let status: EngineStatus = options.status ?? { state: 'ready' };
   const clap = fakeClap();
+  const sentenceEmbeddings = fakeSentenceEmbeddings();
   let failure: { takeIndex: number; error: StudioError } | null = null;
   let modelFailure: StudioError | null = null;
 
@@ -258,8 +260,15 @@ export function createFakeEngineClient(options: FakeEngineOptions = {}): FakeEng
     benchmark: fakeBenchmark(info, pause, fakeModel),
     train,
     clap,
+    sentenceEmbeddings,
     preferences: new Preferences(
-      { generate, clap, modelId: () => current?.id ?? fakeModel.id, backend: () => 'wasm' },
+      {
+        generate,
+        clap,
+        sentenceEmbeddings,
+        modelId: () => current?.id ?? fakeModel.id,
+        backend: () => 'wasm',
+      },
       new PreferenceStore(new MemoryStore()),
     ),
   };

@@ -93,6 +93,7 @@ function engineOf(options: EngineStartOptions): StudioEngine {
       exportFile: unused,
     },
     benchmark: unused,
+    sentenceEmbeddings: { models: unused, importFiles: unused, remove: unused, embed: unused },
     clap: {
       models: unused,
       importFiles: unused,

@@ -10,6 +10,7 @@ import type {
 } from '../protocol';
 import type { ClapApi, ClapModelSummary } from '../protocol-clap';
 import type { PreferenceDataset, PreferenceProgress, PreferencesApi } from '../protocol-preferences';
+import type { SentenceEmbeddingsApi, SentenceModelSummary } from '../protocol-sentence-embeddings';
 
 /** `ModelsApi` that takes a folder as the page gets it, too: Files whose `webkitRelativePath`, else `name`, is the path. */
 export interface ClientModelsApi extends ModelsApi {
@@ -25,6 +26,14 @@ export interface ClientClapApi extends ClapApi {
     files: readonly (File | ModelFile)[],
     options?: JobOptions<LoadProgress>,
   ): Promise<ClapModelSummary>;
+}
+
+/** `SentenceEmbeddingsApi` that takes a folder as the page gets it, too. */
+export interface ClientSentenceEmbeddingsApi extends SentenceEmbeddingsApi {
+  importFiles(
+    files: readonly (File | ModelFile)[],
+    options?: JobOptions<LoadProgress>,
+  ): Promise<SentenceModelSummary>;
 }
 
 /** `PreferencesApi` that takes Files and a folder as the page gets them, too. */
@@ -46,6 +55,7 @@ export interface ClientPreferencesApi extends PreferencesApi {
 export interface EngineClient extends StudioEngine {
   readonly models: ClientModelsApi;
   readonly clap: ClientClapApi;
+  readonly sentenceEmbeddings: ClientSentenceEmbeddingsApi;
   readonly preferences: ClientPreferencesApi;
   readonly status: EngineStatus;
   /** Calls `listener` on every later change of `status`; returns the function that stops it. */

@@ -29,12 +29,14 @@ import type { BenchmarkProgress, BenchmarkRequest, BenchmarkResult } from '../pr
 import type { ClapApi, ClapModelSummary } from '../protocol-clap';
 import { BUNDLED_MODEL_ID, GENERATE_DEFAULTS } from '../protocol-limits';
 import type { PreferencesApi } from '../protocol-preferences';
+import type { SentenceEmbeddingsApi, SentenceModelSummary } from '../protocol-sentence-embeddings';
 import type { TrainApi } from '../protocol-training';
 import type { EngineEvent, EngineStartOptions } from '../rpc/methods';
 import { asStudioError } from '../rpc/wire-error';
 import { benchmarkStages } from './benchmark';
 import { ClapLibrary } from './clap-library';
 import { ClapScorer } from './clap-scorer';
+import { openEmbedderWorker } from './embedder-worker';
 import { generateTakes } from './generate-takes';
 import { HubDownloads } from './hub-downloads';
 import { JobQueue } from './job-queue';
@@ -46,6 +48,7 @@ import { PreferenceStore } from './preference-store';
 import { Preferences } from './preferences';
 import { StageSpeeds } from './progress-estimate';
 import { checkDuration, checkTensor, resolveBenchmark, resolveRequest } from './resolve-request';
+import { SentenceEmbedders } from './sentence-embeddings';
 import { stagesOf } from './stages';
 import { Trainer } from './trainer';
 import { TrainingStore } from './training-store';
@@ -72,6 +75,7 @@ export class EngineHost implements StudioEngine {
   readonly stages: StagesApi;
   readonly train: TrainApi;
   readonly clap: ClapApi;
+  readonly sentenceEmbeddings: SentenceEmbeddingsApi;
   readonly preferences: PreferencesApi;
 
   readonly #library: ModelLibrary;
@@ -97,6 +101,10 @@ export class EngineHost implements StudioEngine {
     trainingStore: TrainingStore = new TrainingStore(openKeyValueStore('tango-studio-training')),
     preferenceStore: PreferenceStore = new PreferenceStore(openKeyValueStore('tango-studio-preferences')),
     clapStore: ModelStore<ClapModelSummary> = new ModelStore(openKeyValueStore('tango-studio-claps')),
+    sentenceEmbedders: SentenceEmbedders = new SentenceEmbedders(
+      new ModelStore<SentenceModelSummary>(openKeyValueStore('tango-studio-sentence-embedders')),
+      openEmbedderWorker,
+    ),
   ): Promise<EngineHost> {
     const device = await openDevice(options.backend);
     return new EngineHost(
@@ -106,6 +114,7 @@ export class EngineHost implements StudioEngine {
       trainingStore,
       preferenceStore,
       new ClapLibrary(options.modelsUrl, clapStore),
+      sentenceEmbedders,
       onEvent,
     );
   }
@@ -117,6 +126,7 @@ export class EngineHost implements StudioEngine {
     trainingStore: TrainingStore,
     preferenceStore: PreferenceStore,
     clapLibrary: ClapLibrary,
+    sentenceEmbedders: SentenceEmbedders,
     onEvent: (event: EngineEvent) => void,
   ) {
     this.#device = device;
@@ -139,6 +149,9 @@ export class EngineHost implements StudioEngine {
         },
         runs: () => this.#trainer.runs(),
         importClap: (files, jobOptions, plan) => this.#clap.importFiles(files, jobOptions, plan),
+        importSentenceModel: (files, jobOptions, plan) =>
+          sentenceEmbedders.importFiles(files, jobOptions, plan),
+        verifySentenceModel: (id, jobOptions) => sentenceEmbedders.library.verify(id, jobOptions),
         modelId: () => this.#modelId,
         forget: (id) => {
           if (this.#modelId === id) this.#modelId = BUNDLED_MODEL_ID;
@@ -172,10 +185,12 @@ export class EngineHost implements StudioEngine {
     this.train = this.#trainer;
     this.#clap = new ClapScorer(clapLibrary, (jobSignal, work) => this.#job(jobSignal, work));
     this.clap = this.#clap;
+    this.sentenceEmbeddings = sentenceEmbedders;
     this.preferences = new Preferences(
       {
         generate: (request, jobOptions) => this.generate(request, jobOptions),
         clap: this.clap,
+        sentenceEmbeddings: this.sentenceEmbeddings,
         modelId: () => this.#modelId,
         backend: () => this.#device.backend,
       },

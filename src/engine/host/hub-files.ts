@@ -1,6 +1,7 @@
 import { InvalidInputError } from '../../common/errors';
 import type { HubFile, HubRepository } from '../../weights/hub';
 import type { HubPlan } from '../protocol-hub';
+import { chooseOnnx, findDocument, missingFiles, SENTENCE_DOCUMENTS } from './sentence-files';
 
 /** Tango's published repositories leave the tokenizer to transformers, which takes it from here. */
 export const TANGO_TOKENIZER_REPO = 'google/flan-t5-large';
@@ -12,6 +13,8 @@ const DOCUMENTS = ['README.md', 'model_index.json'];
 /** Without these a CLAP cannot be read. */
 const CLAP_NEEDS = ['config.json', 'preprocessor_config.json', 'tokenizer.json'];
 const CLAP_DOCUMENTS = [...CLAP_NEEDS, 'README.md', 'tokenizer_config.json'];
+/** What the hub says of a model that embeds sentences. */
+const SENTENCE_TAGS = ['bert', 'feature-extraction', 'sentence-similarity'];
 /** In the order in which a folder's weights are looked for. */
 const VARIANTS = ['', '.fp16'];
 const STEMS = ['diffusion_pytorch_model', 'model', 'pytorch_model'];
@@ -63,9 +66,29 @@ export function chooseFiles({
     const files = named((path) => weights.includes(path) || CLAP_DOCUMENTS.includes(path));
     return { kind: 'clap', files, elsewhere: null };
   }
+  if (!tags.includes('clap') && tags.some((tag) => SENTENCE_TAGS.includes(tag))) {
+    return { kind: 'sentence-embeddings', files: sentenceFiles(repo, paths, named), elsewhere: null };
+  }
   throw new InvalidInputError(
-    `${repo} holds no model that the studio reads: a diffusers folder (model_index.json), Tango's files (${TANGO_WEIGHTS.join(', ')}) or a CLAP of transformers (${CLAP_NEEDS.join(', ')}, weights). It has ${[...paths].slice(0, 8).join(', ') || 'no files'}.`,
+    `${repo} holds no model that the studio reads: a diffusers folder (model_index.json), Tango's files (${TANGO_WEIGHTS.join(', ')}), a CLAP of transformers (${CLAP_NEEDS.join(', ')}, weights) or a BERT in ONNX. It has ${[...paths].slice(0, 8).join(', ') || 'no files'}.`,
   );
+}
+
+/** @throws InvalidInputError naming what is missing, ONNX before all */
+function sentenceFiles(
+  repo: string,
+  paths: ReadonlySet<string>,
+  named: (wanted: (path: string) => boolean) => readonly HubFile[],
+): readonly HubFile[] {
+  const has = (path: string): boolean => paths.has(path);
+  const missing = missingFiles(has);
+  if (missing.length > 0) {
+    throw new InvalidInputError(
+      `${repo} holds a sentence embedder, which the studio reads from ONNX: ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not there. It has ${[...paths].slice(0, 8).join(', ') || 'no files'}. Xenova/gte-large has what is needed.`,
+    );
+  }
+  const wanted = [chooseOnnx(has), 'README.md', ...SENTENCE_DOCUMENTS.map((name) => findDocument(has, name))];
+  return named((path) => wanted.includes(path));
 }
 
 /** One set of a component's weights, the first that `openComponentStateDict` would find; '' is the folder itself. */

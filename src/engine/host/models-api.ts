@@ -3,6 +3,7 @@ import type { ModelFolder } from '../../weights';
 import type { HubPlan, JobOptions, LoadProgress, ModelFile, ModelSummary, ModelsApi } from '../protocol';
 import type { ClapModelSummary } from '../protocol-clap';
 import { BUNDLED_MODEL_ID } from '../protocol-limits';
+import type { SentenceModelSummary } from '../protocol-sentence-embeddings';
 import type { TrainRun } from '../protocol-training';
 import type { HubDownloads } from './hub-downloads';
 import type { ModelLibrary } from './model-library';
@@ -26,6 +27,17 @@ export interface ModelsEngine {
     options: JobOptions<LoadProgress>,
     plan: HubPlan,
   ): Promise<ClapModelSummary>;
+  /** Keeps a sentence embedder that was downloaded. */
+  importSentenceModel(
+    files: readonly ModelFile[],
+    options: JobOptions<LoadProgress>,
+    plan: HubPlan,
+  ): Promise<SentenceModelSummary>;
+  /** Damaged files of a kept sentence embedder; null when there is no such. */
+  verifySentenceModel(
+    id: string,
+    options: JobOptions<LoadProgress> | undefined,
+  ): Promise<readonly string[] | null>;
   /** A model that is in use no more. */
   forget(id: string): void;
 }
@@ -66,7 +78,8 @@ export function modelsApi(engine: ModelsEngine, library: ModelLibrary, downloads
           'The model that comes with the studio is checked whenever it is fetched.',
         );
       }
-      const damaged = await library.verify(id, options);
+      const damaged =
+        (await library.verify(id, options)) ?? (await engine.verifySentenceModel(id, options));
       if (damaged) return { damaged };
       throw new ModelNotFoundError(`There is no kept model "${id}" in this browser to check.`);
     },
@@ -74,10 +87,11 @@ export function modelsApi(engine: ModelsEngine, library: ModelLibrary, downloads
     // The device is free for other jobs until the files are here.
     async download(source, options = {}) {
       const { plan, files } = await downloads.fetch(source, options);
-      if (plan.kind === 'clap') {
-        const clap = await engine.importClap(files, options, plan);
+      if (plan.kind !== 'text-to-audio') {
+        const keep = plan.kind === 'clap' ? engine.importClap : engine.importSentenceModel;
+        const other = await keep(files, options, plan);
         await downloads.remove(plan.id);
-        return clap;
+        return other;
       }
       const model = await importFiles(files, options, plan);
       // What storage had no room for is read from the download itself: that one stays.

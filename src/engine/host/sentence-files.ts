@@ -26,3 +26,18 @@ export function missingFiles(has: (path: string) => boolean): readonly string[] 
   const documents = SENTENCE_DOCUMENTS.filter((name) => findDocument(has, name) === null);
   return chooseOnnx(has) ? documents : [...documents, 'onnx/model_quantized.onnx or onnx/model.onnx'];
 }
+
+/**
+ * About what the model takes while it embeds: the file's bytes in JavaScript, and as WebAssembly's copy of them and the
+ * weights that ONNX Runtime makes of it.
+ */
+export function onnxMemoryBytes(fileBytes: number): number {
+  return 3 * fileBytes;
+}
+
+/** Why this file, in words for a person. */
+export function onnxNote(path: string): string {
+  return path.includes('quantized')
+    ? `${path} is taken: 8-bit weights, a quarter of the float32 file and of its memory, and as good for clusters.`
+    : `${path} is taken: the repository has float32 weights only. Xenova/gte-large has 8-bit ones, a quarter of the size.`;
+}

@@ -56,7 +56,7 @@ export class SentenceLibrary {
   }
 
   /** Paths of damaged files; null when there is no such model. */
-  verify(id: string, options: JobOptions<LoadProgress>): Promise<readonly string[] | null> {
+  verify(id: string, options?: JobOptions<LoadProgress>): Promise<readonly string[] | null> {
     return this.store.verify(id, options);
   }
 

@@ -27,6 +27,12 @@ import type {
 } from '../protocol-clap';
 import type { ClusterRequest, PreferenceProgress, PreferencesApi } from '../protocol-preferences';
 import type {
+  SentenceEmbeddingProgress,
+  SentenceEmbeddingRequest,
+  SentenceEmbeddings,
+  SentenceModelSummary,
+} from '../protocol-sentence-embeddings';
+import type {
   ExaminedPair,
   ExamineProgress,
   TrainApi,
@@ -68,7 +74,11 @@ export interface EngineMethods {
   'models.remove': Method<[string], void>;
   'models.verify': Method<[string], ModelCheck, LoadProgress>;
   'models.inspect': Method<[HubSource], HubPlan>;
-  'models.download': Method<[HubSource], ModelSummary | ClapModelSummary, LoadProgress>;
+  'models.download': Method<
+    [HubSource],
+    ModelSummary | ClapModelSummary | SentenceModelSummary,
+    LoadProgress
+  >;
   'models.downloads': Method<[], readonly HubPlan[]>;
   'models.storage': Method<[], StorageReport>;
   'models.adapters': Method<[string | undefined], readonly TrainRun[]>;
@@ -124,6 +134,14 @@ export interface EngineMethods {
   'clap.score': Method<[ClapScoreRequest], readonly (readonly ClapScore[])[], ClapProgress>;
   'clap.embedText': Method<[ClapTextRequest], ClapEmbeddings, ClapProgress>;
   'clap.embedAudio': Method<[ClapAudioRequest], ClapEmbeddings, ClapProgress>;
+  'sentenceEmbeddings.models': Method<[], readonly SentenceModelSummary[]>;
+  'sentenceEmbeddings.importFiles': Method<[readonly ModelFile[]], SentenceModelSummary, LoadProgress>;
+  'sentenceEmbeddings.remove': Method<[string], void>;
+  'sentenceEmbeddings.embed': Method<
+    [SentenceEmbeddingRequest],
+    SentenceEmbeddings,
+    SentenceEmbeddingProgress
+  >;
 }
 export type EngineMethod = keyof EngineMethods;
 
@@ -136,7 +154,7 @@ export type EngineHandlers = {
 
 /** Calls by name → calls of the engine. */
 export function handlersOf(engine: StudioEngine): EngineHandlers {
-  const { models, stages, train, clap, preferences } = engine;
+  const { models, stages, train, clap, sentenceEmbeddings, preferences } = engine;
   return {
     info: () => engine.info(),
     setBackend: ([choice]) => engine.setBackend(choice),
@@ -200,6 +218,10 @@ export function handlersOf(engine: StudioEngine): EngineHandlers {
     'clap.score': ([request], options) => clap.score(request, options),
     'clap.embedText': ([request], options) => clap.embedText(request, options),
     'clap.embedAudio': ([request], options) => clap.embedAudio(request, options),
+    'sentenceEmbeddings.models': () => sentenceEmbeddings.models(),
+    'sentenceEmbeddings.importFiles': ([files], options) => sentenceEmbeddings.importFiles(files, options),
+    'sentenceEmbeddings.remove': ([id]) => sentenceEmbeddings.remove(id),
+    'sentenceEmbeddings.embed': ([request], options) => sentenceEmbeddings.embed(request, options),
   };
 }
 
@@ -285,6 +307,12 @@ export function engineFrom(invoke: Invoke): StudioEngine {
       score: (request, options) => invoke('clap.score', [request], options),
       embedText: (request, options) => invoke('clap.embedText', [request], options),
       embedAudio: (request, options) => invoke('clap.embedAudio', [request], options),
+    },
+    sentenceEmbeddings: {
+      models: () => invoke('sentenceEmbeddings.models', []),
+      importFiles: (files, options) => invoke('sentenceEmbeddings.importFiles', [files], options),
+      remove: (id) => invoke('sentenceEmbeddings.remove', [id]),
+      embed: (request, options) => invoke('sentenceEmbeddings.embed', [request], options),
     },
   };
 }

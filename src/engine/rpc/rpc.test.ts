@@ -86,6 +86,12 @@ const noEngine: StudioEngine = {
     exportFile: notCalled,
   },
   benchmark: notCalled,
+  sentenceEmbeddings: {
+    models: notCalled,
+    importFiles: notCalled,
+    remove: notCalled,
+    embed: notCalled,
+  },
   clap: {
     models: notCalled,
     importFiles: notCalled,
