@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, it } from 'vitest';
 import { expectClose } from '../../testing/expect-close';
 import { type TinyGte, tinyGte } from '../../testing/tiny-gte';
 import { openEmbedderWorker } from './embedder-worker';

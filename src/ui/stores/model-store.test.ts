@@ -15,12 +15,14 @@ function setUp(lastModelId: string | null = null) {
   const onUsed = vi.fn();
   const onAdapter = vi.fn();
   const onClap = vi.fn();
-  const options = { lastModelId: () => lastModelId, onUsed, onAdapter, onClap };
+  const onSentenceModel = vi.fn();
+  const options = { lastModelId: () => lastModelId, onUsed, onAdapter, onClap, onSentenceModel };
   return {
     engine,
     onUsed,
     onAdapter,
     onClap,
+    onSentenceModel,
     store: createModelStore(engine, options),
   };
 }

@@ -5,6 +5,7 @@ import type { TrainRun } from '../../engine/protocol-training';
 import { type Failure, toFailure } from './failure';
 import { isAdapter } from './is-adapter';
 import { isClap } from './is-clap';
+import { isSentenceEmbedder } from './is-sentence-embedder';
 
 export type ModelJob =
   | { readonly kind: 'load'; readonly modelId: string; readonly progress: LoadProgress | null }
@@ -26,7 +27,7 @@ export interface ModelState {
   use(id: string): Promise<void>;
   /** Frees the memory of the model in use. */
   unload(): Promise<void>;
-  /** Takes a model, a CLAP, or a LoRA for the model in use. */
+  /** Takes a model, a CLAP, a sentence embedder, or a LoRA for the model in use. */
   importFiles(files: readonly ModelFile[] | Promise<readonly ModelFile[]>): Promise<void>;
   /** Reads the list again. */
   refresh(): Promise<void>;
@@ -40,6 +41,7 @@ export interface ModelStoreOptions {
   readonly onUsed: (id: string) => void;
   readonly onAdapter: (adapter: TrainRun) => void;
   readonly onClap: () => void;
+  readonly onSentenceModel: () => void;
 }
 
 /** An engine that ended is told by its status, and once it is back the list and the model are read again. */
@@ -47,7 +49,7 @@ const ENGINE_ENDED: ReadonlySet<Failure['code']> = new Set(['worker-died', 'devi
 
 export function createModelStore(
   engine: StudioEngine,
-  { lastModelId, onUsed, onAdapter, onClap }: ModelStoreOptions,
+  { lastModelId, onUsed, onAdapter, onClap, onSentenceModel }: ModelStoreOptions,
 ) {
   let abort: AbortController | null = null;
 
@@ -136,6 +138,11 @@ export function createModelStore(
           if (isClap(given)) {
             await engine.clap.importFiles(given, { signal, onProgress });
             onClap();
+            return;
+          }
+          if (isSentenceEmbedder(given)) {
+            await engine.sentenceEmbeddings.importFiles(given, { signal, onProgress });
+            onSentenceModel();
             return;
           }
           const model = await engine.models.importFiles(given, { signal, onProgress });

@@ -9,6 +9,7 @@ import type { GenerationState } from './generation-store';
 import type { HubState } from './hub-store';
 import type { ModelState } from './model-store';
 import type { PlayerState } from './player-store';
+import type { SentenceState } from './sentence-store';
 import type { SettingsState } from './settings-store';
 import type { Studio } from './studio';
 import type { ViewState } from './view-store';
@@ -59,6 +60,10 @@ export function useView<T>(select: (state: ViewState) => T): T {
 
 export function useFineTune<T>(select: (state: FineTuneState) => T): T {
   return useStore(useStudio().fineTune, select);
+}
+
+export function useSentences<T>(select: (state: SentenceState) => T): T {
+  return useStore(useStudio().sentences, select);
 }
 
 export function useClap<T>(select: (state: ClapState) => T): T {

@@ -14,6 +14,7 @@ import { createModelStore } from './model-store';
 import { createPlayerStore, type SoundOutput } from './player-store';
 import { createPoolStore } from './pool-store';
 import { createPreferenceStore } from './preference-store';
+import { createSentenceStore } from './sentence-store';
 import { createSettingsStore } from './settings-store';
 import { createViewStore } from './view-store';
 
@@ -59,6 +60,7 @@ export function createStudio(client: EngineClient, options: StudioOptions) {
   const settings = createSettingsStore(storage);
   const fineTune = createFineTuneStore(client, pairs);
   const clap = createClapStore(client);
+  const sentences = createSentenceStore(client);
   const models = createModelStore(client, {
     lastModelId: () => memory.getState().modelId,
     onUsed: (modelId) => memory.setState({ modelId }),
@@ -67,6 +69,7 @@ export function createStudio(client: EngineClient, options: StudioOptions) {
       void fineTune.getState().refresh();
     },
     onClap: () => void clap.getState().refresh(),
+    onSentenceModel: () => void sentences.getState().refresh(),
   });
   const generations = createGenerationStore(
     client,
@@ -98,11 +101,13 @@ export function createStudio(client: EngineClient, options: StudioOptions) {
     hub: createHubStore(client, async () => {
       await models.getState().refresh();
       await clap.getState().refresh();
+      await sentences.getState().refresh();
     }),
     models,
     player: createPlayerStore(output, eachFrame),
     pool: createPoolStore(client, storage),
     preferences: createPreferenceStore(client),
+    sentences,
     settings,
     view: createViewStore(),
     connect(): () => void {

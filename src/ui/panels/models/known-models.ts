@@ -13,4 +13,8 @@ export const knownModels: readonly KnownModel[] = [
   { repo: 'cvssp/audioldm-s-full-v2', about: 'AudioLDM, small' },
   { repo: 'laion/clap-htsat-unfused', about: 'CLAP, to score sounds with: of sounds and of their captions' },
   { repo: 'laion/larger_clap_general', about: 'CLAP, to score sounds with: larger, of music and speech too' },
+  {
+    repo: 'Xenova/gte-large',
+    about: 'gte-large in ONNX: sentence embeddings, to cluster prompts with as the paper does. 340 MB, mit',
+  },
 ];

@@ -7,14 +7,23 @@ import { Notice } from '../../components/notice';
 import { ProgressBar } from '../../components/progress-bar';
 import { RemoveQuestion } from '../../components/remove-question';
 import { helpFor } from '../../stores/failure';
-import { useClap, useEngine, useGenerations, useHub, useModels } from '../../stores/studio-context';
+import {
+  useClap,
+  useEngine,
+  useGenerations,
+  useHub,
+  useModels,
+  useSentences,
+} from '../../stores/studio-context';
 import { AdapterField } from '../generate/adapter-field';
 import { ClapList } from './clap-list';
 import { Fit } from './fit';
 import { HubSection } from './hub-section';
 import { filesOfDrop, filesOfInput } from './model-files';
 import { fitOf } from './model-fit';
+import { checkText, sourceText } from './model-words';
 import styles from './models-panel.module.css';
+import { SentenceList } from './sentence-list';
 import { StorageMeter } from './storage-meter';
 
 /** The models there are, and ways to get more. */
@@ -27,13 +36,15 @@ export function ModelsPanel() {
   const added = useModels((state) => state.addedAdapter);
   const refreshHub = useHub((state) => state.refresh);
   const refreshClap = useClap((state) => state.refresh);
+  const refreshSentences = useSentences((state) => state.refresh);
   const ready = useEngine(({ status }) => status.state === 'ready');
   useEffect(() => {
     if (!ready) return;
     void refresh();
     void refreshHub();
     void refreshClap();
-  }, [ready, refresh, refreshHub, refreshClap]);
+    void refreshSentences();
+  }, [ready, refresh, refreshHub, refreshClap, refreshSentences]);
   return (
     <section className={styles.panel} aria-labelledby="models-heading">
       <h2 id="models-heading" className={styles.heading}>
@@ -47,6 +58,7 @@ export function ModelsPanel() {
       </ul>
       <AdaptersInUse />
       <ClapList />
+      <SentenceList />
       {failure && (
         <Notice kind="error" title={helpFor(failure.code).title}>
           <p className={styles.message}>{failure.message}</p>
@@ -163,17 +175,6 @@ function ModelRow({ model, onRemove }: { readonly model: ModelSummary; readonly 
   );
 }
 
-function sourceText({ source, origin }: ModelSummary): string {
-  if (source === 'bundled') return 'bundled';
-  return origin ? `downloaded from ${new URL(origin.hubUrl).host}` : 'imported';
-}
-
-function checkText(damaged: readonly string[]): string {
-  return damaged.length === 0
-    ? 'Checked: every byte is as it was kept.'
-    : `Damaged: ${damaged.join(', ')}. Remove the model, then download or import it again.`;
-}
-
 /** A diffusers folder or Tango's published files, chosen or dropped. */
 function ImportArea() {
   const job = useModels((state) => state.job);
@@ -210,7 +211,7 @@ function ImportArea() {
   return (
     <fieldset
       className={`${styles.drop} ${over ? styles.over : ''}`}
-      aria-label="Import a model, an adapter or a CLAP"
+      aria-label="Import a model, an adapter, a CLAP or a sentence embedder"
       onDragOver={(event) => {
         event.preventDefault();
         setOver(true);
@@ -224,7 +225,8 @@ function ImportArea() {
         <code>.json</code> configs, and <code>tokenizer.json</code> of google/flan-t5-large. A LoRA for the
         model in use can be dropped too: PEFT’s two files, or one <code>.safetensors</code> of diffusers or
         kohya. And a CLAP, to score with: LAION’s <code>.pt</code> with roberta-base’s{' '}
-        <code>tokenizer.json</code>, or a transformers folder.
+        <code>tokenizer.json</code>, or a transformers folder. And a sentence embedder in ONNX, such as
+        gte-large’s folder.
       </p>
       <div className={styles.tools}>
         <Button
