@@ -78,8 +78,7 @@ export function modelsApi(engine: ModelsEngine, library: ModelLibrary, downloads
           'The model that comes with the studio is checked whenever it is fetched.',
         );
       }
-      const damaged =
-        (await library.verify(id, options)) ?? (await engine.verifySentenceModel(id, options));
+      const damaged = (await library.verify(id, options)) ?? (await engine.verifySentenceModel(id, options));
       if (damaged) return { damaged };
       throw new ModelNotFoundError(`There is no kept model "${id}" in this browser to check.`);
     },

@@ -2,10 +2,9 @@ import { InvalidInputError, ModelNotFoundError, NonFiniteError } from '../../com
 import type { HubPlan, JobOptions, LoadProgress, ModelFile } from '../protocol';
 import type { SentenceEmbeddingsApi, SentenceModelSummary } from '../protocol-sentence-embeddings';
 import type { OpenEmbedder } from './embedder-worker';
-import { SentenceLibrary } from './sentence-library';
 import type { ModelStore } from './model-store';
-
-const BATCH = 8;
+import { batchSizeOf } from './sentence-files';
+import { SentenceLibrary } from './sentence-library';
 
 /** Embeddings by the sentence models there are. They compute beside the device's queue, in a worker of their own. */
 export class SentenceEmbedders implements SentenceEmbeddingsApi {
@@ -37,8 +36,9 @@ export class SentenceEmbedders implements SentenceEmbeddingsApi {
     const embeddings: Float32Array[] = [];
     const embedder = await this.openEmbedder(files, signal ?? new AbortController().signal);
     try {
-      for (let start = 0; start < texts.length; start += BATCH) {
-        const batch = texts.slice(start, start + BATCH);
+      const size = batchSizeOf(summary.onnxFile);
+      for (let start = 0; start < texts.length; start += size) {
+        const batch = texts.slice(start, start + size);
         const rows = await embedder.embed(batch);
         batch.forEach((text, i) => {
           const row = rows.slice(i * summary.hiddenSize, (i + 1) * summary.hiddenSize);

@@ -7,9 +7,15 @@
 export const SENTENCE_DOCUMENTS = ['config.json', 'tokenizer.json', 'tokenizer_config.json'] as const;
 /**
  * In the order in which they are taken. 8-bit weights are a quarter of the download and of the memory, of which
- * WebAssembly has 4 GB; K-means does not feel the difference (cosines of 0.99 and more to the float32 embeddings).
+ * WebAssembly has 4 GB, and three times as quick there; K-means does not feel the difference (cosines of 0.99 and more
+ * to the float32 embeddings).
  */
-export const ONNX_FILES = ['onnx/model_quantized.onnx', 'model_quantized.onnx', 'onnx/model.onnx', 'model.onnx'];
+export const ONNX_FILES = [
+  'onnx/model_quantized.onnx',
+  'model_quantized.onnx',
+  'onnx/model.onnx',
+  'model.onnx',
+];
 
 /** The ONNX file to read; null when there is none. */
 export function chooseOnnx(has: (path: string) => boolean): string | null {
@@ -27,17 +33,29 @@ export function missingFiles(has: (path: string) => boolean): readonly string[] 
   return chooseOnnx(has) ? documents : [...documents, 'onnx/model_quantized.onnx or onnx/model.onnx'];
 }
 
-/**
- * About what the model takes while it embeds: the file's bytes in JavaScript, and as WebAssembly's copy of them and the
- * weights that ONNX Runtime makes of it.
- */
+/** Measured with gte-large's two files: of both, a peak of so many times the file while it is loaded. */
+const MEMORY_PER_BYTE = 3.5;
+
+/** About what the model takes while it embeds: ONNX Runtime holds the file, what it reads of it, and its own layout. */
 export function onnxMemoryBytes(fileBytes: number): number {
-  return 3 * fileBytes;
+  return MEMORY_PER_BYTE * fileBytes;
+}
+
+/**
+ * Texts of one pass. 8-bit files scale their activations by the largest in the whole batch, so that a text's embedding
+ * would depend on its neighbours: they get one at a time.
+ */
+export function batchSizeOf(onnxFile: string): number {
+  return isQuantized(onnxFile) ? 1 : 8;
 }
 
 /** Why this file, in words for a person. */
 export function onnxNote(path: string): string {
-  return path.includes('quantized')
+  return isQuantized(path)
     ? `${path} is taken: 8-bit weights, a quarter of the float32 file and of its memory, and as good for clusters.`
     : `${path} is taken: the repository has float32 weights only. Xenova/gte-large has 8-bit ones, a quarter of the size.`;
+}
+
+function isQuantized(path: string): boolean {
+  return path.includes('quantized');
 }

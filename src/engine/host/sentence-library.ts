@@ -47,7 +47,7 @@ export class SentenceLibrary {
     const signal = options.signal ?? new AbortController().signal;
     const given = folderFromFiles(checkedFiles(files));
     const kept = await filesToKeep(given);
-    const described = await describe(folderFromFiles(kept), plan, folderNameOf(files));
+    const described = await summarize(folderFromFiles(kept), plan, folderNameOf(files));
     const id = `${slugOf(described.name)}-${(await fingerprint(kept)).slice(0, 8)}`;
     const known = (await this.list()).find((one) => one.id === id && one.state !== 'broken');
     if (known) return known;
@@ -106,7 +106,7 @@ async function filesToKeep(given: ModelFolder): Promise<readonly ModelFile[]> {
 }
 
 /** @throws InvalidConfigError for another architecture than BERT */
-async function describe(
+async function summarize(
   folder: ModelFolder,
   plan: HubPlan | null,
   fallbackName: string,

@@ -42,11 +42,7 @@ export interface PoolState {
   setText(text: string): void;
   setEndpoint(change: Partial<LanguageModelEndpoint>): void;
   /** @param embeddings id of what embeds the prompts; default: the engine's choice */
-  cluster(
-    prompts: readonly string[],
-    settings: ClusterSettings,
-    embeddings?: string,
-  ): Promise<void>;
+  cluster(prompts: readonly string[], settings: ClusterSettings, embeddings?: string): Promise<void>;
   /** The picked prompts take the place of all. */
   keepPicked(): void;
   undoPicked(): void;

@@ -13,8 +13,8 @@ import { FIRST_LOOK, PairTable } from './pair-table';
 import styles from './preferences.module.css';
 import { pairRows } from './queue';
 import { SelectionView } from './selection-view';
-import { usePreferences } from './use-preferences';
 import { timeText } from './time-text';
+import { usePreferences } from './use-preferences';
 
 type Tab = 'selection' | 'pairs' | 'listen' | 'health';
 const TABS = [

@@ -23,10 +23,7 @@ export function PoolProgress({ stages }: { readonly stages: readonly PoolWork['s
   const loading = stage === 'embed' && index === 0;
   return (
     <div className={styles.row} role="status">
-      <ProgressBar
-        label={WORDS[stage]}
-        fraction={stage === 'cluster' || loading ? null : index / count}
-      />
+      <ProgressBar label={WORDS[stage]} fraction={stage === 'cluster' || loading ? null : index / count} />
       <span className={styles.quiet}>
         {loading ? 'Loading what embeds them' : `${WORDS[stage]} ${index + (stage === 'write' ? 1 : 0)}`}
         {stage !== 'cluster' && !loading && ` of ${count}`}

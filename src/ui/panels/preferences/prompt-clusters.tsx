@@ -28,8 +28,8 @@ export function PromptClustersSection({ prompts }: { readonly prompts: readonly 
     <details className={styles.fold}>
       <summary>Pick a balanced part</summary>
       <p className={styles.quiet}>
-        K-means over embeddings of the prompts, then as many prompts from each cluster. The paper takes 70 from
-        each of 200.
+        K-means over embeddings of the prompts, then as many prompts from each cluster. The paper takes 70
+        from each of 200.
       </p>
       <EmbeddingsField choices={choices} value={embeddings} onChange={setWanted} />
       <div className={styles.numbers}>
