@@ -206,7 +206,10 @@ export interface ModelsApi {
    * when it is called again.
    * @throws InvalidInputError, NetworkError, StorageError, and all that `importFiles` throws
    */
-  download(source: HubSource, options?: JobOptions<LoadProgress>): Promise<ModelSummary | ClapModelSummary | SentenceModelSummary>;
+  download(
+    source: HubSource,
+    options?: JobOptions<LoadProgress>,
+  ): Promise<ModelSummary | ClapModelSummary | SentenceModelSummary>;
   /** Downloads that were begun and are no models yet. */
   downloads(): Promise<readonly HubPlan[]>;
   storage(): Promise<StorageReport>;

@@ -288,6 +288,24 @@ test('every CLAP is listed with its licence; an imported one is removed after a 
   expect(remove).toHaveBeenCalledWith('laion');
 });
 
+test('a sentence embedder is listed once it is imported, checked, and removed after a question', async () => {
+  const { user, studio, engine } = renderStudio();
+  await ready();
+  act(() => studio.view.getState().showPanel('models'));
+  expect(screen.queryByRole('region', { name: /^Sentence embeddings/ })).toBeNull();
+  const files = [{ path: 'gte-large/onnx/model_quantized.onnx', blob: new Blob() }];
+  await act(() => studio.models.getState().importFiles(files));
+  const list = await screen.findByRole('region', { name: /^Sentence embeddings/ });
+  await within(list).findByText(/^8 numbers a prompt · onnx\/model_quantized.onnx, 337.0 MB · licence mit$/);
+  const verify = vi.spyOn(engine.models, 'verify');
+  await user.click(within(list).getByRole('button', { name: 'Check Xenova/gte-large' }));
+  await within(list).findByText(/every byte is as it was kept/);
+  expect(verify).toHaveBeenCalledWith('gte-large-1', expect.anything());
+  await user.click(within(list).getByRole('button', { name: 'Remove Xenova/gte-large' }));
+  await user.click(screen.getByRole('button', { name: 'Remove' }));
+  await waitFor(() => expect(screen.queryByRole('region', { name: /^Sentence embeddings/ })).toBeNull());
+});
+
 test('a repository’s cost and licence are said before its download, which can be paused and gone on with', async () => {
   let slow = true;
   const pause = () => new Promise<void>((resolve) => setTimeout(resolve, slow ? 300 : 0));
