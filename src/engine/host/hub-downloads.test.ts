@@ -63,10 +63,11 @@ const hub = await startFakeHub(
     [
       'someone/no-onnx',
       {
-        tags: ['sentence-similarity'],
+        tags: ['bert', 'sentence-similarity'],
         files: gteWithout(...[...gte.keys()].filter((path) => path.endsWith('onnx'))),
       },
     ],
+    ['someone/other-kind', { tags: ['onnx', 'mpnet', 'sentence-similarity'], files: gte }],
     ['someone/no-words', { tags: GTE_TAGS, files: gteWithout('tokenizer.json') }],
     [
       'laion/no-weights',
@@ -237,6 +238,7 @@ describe('a sentence embedder', () => {
 
   it.each([
     ['someone/no-onnx', /reads from ONNX: onnx\/model_quantized.onnx or onnx\/model.onnx is not there/],
+    ['someone/other-kind', /another architecture than BERT.*onnx, mpnet, sentence-similarity/],
     ['someone/no-words', /tokenizer.json is not there/],
   ])('that lacks what it needs is refused before the first byte: %s', async (repo, words) => {
     await expect(open().inspect({ ...source, repo })).rejects.toThrow(words);

@@ -13,8 +13,8 @@ const DOCUMENTS = ['README.md', 'model_index.json'];
 /** Without these a CLAP cannot be read. */
 const CLAP_NEEDS = ['config.json', 'preprocessor_config.json', 'tokenizer.json'];
 const CLAP_DOCUMENTS = [...CLAP_NEEDS, 'README.md', 'tokenizer_config.json'];
-/** What the hub says of a model that embeds sentences. */
-const SENTENCE_TAGS = ['bert', 'feature-extraction', 'sentence-similarity'];
+/** What the hub says of models that embed sentences, of whatever architecture. */
+const SENTENCE_TAGS = ['feature-extraction', 'sentence-similarity'];
 /** In the order in which a folder's weights are looked for. */
 const VARIANTS = ['', '.fp16'];
 const STEMS = ['diffusion_pytorch_model', 'model', 'pytorch_model'];
@@ -66,8 +66,13 @@ export function chooseFiles({
     const files = named((path) => weights.includes(path) || CLAP_DOCUMENTS.includes(path));
     return { kind: 'clap', files, elsewhere: null };
   }
-  if (!tags.includes('clap') && tags.some((tag) => SENTENCE_TAGS.includes(tag))) {
+  if (tags.includes('bert')) {
     return { kind: 'sentence-embeddings', files: sentenceFiles(repo, paths, named), elsewhere: null };
+  }
+  if (!tags.includes('clap') && SENTENCE_TAGS.some((tag) => tags.includes(tag))) {
+    throw new InvalidInputError(
+      `${repo} embeds by another architecture than BERT, which is the one that the studio reads (its tags are ${tags.slice(0, 12).join(', ')}). Xenova/gte-large is a BERT.`,
+    );
   }
   throw new InvalidInputError(
     `${repo} holds no model that the studio reads: a diffusers folder (model_index.json), Tango's files (${TANGO_WEIGHTS.join(', ')}), a CLAP of transformers (${CLAP_NEEDS.join(', ')}, weights) or a BERT in ONNX. It has ${[...paths].slice(0, 8).join(', ') || 'no files'}.`,

@@ -1,14 +1,20 @@
 import { InvalidInputError, ModelNotFoundError, NonFiniteError } from '../../common/errors';
 import type { HubPlan, JobOptions, LoadProgress, ModelFile } from '../protocol';
-import type { SentenceEmbeddingsApi, SentenceModelSummary } from '../protocol-sentence-embeddings';
+import type {
+  SentenceEmbeddingProgress,
+  SentenceEmbeddingsApi,
+  SentenceModelSummary,
+} from '../protocol-sentence-embeddings';
 import type { OpenEmbedder } from './embedder-worker';
+import { JobQueue } from './job-queue';
 import type { ModelStore } from './model-store';
 import { batchSizeOf } from './sentence-files';
 import { SentenceLibrary } from './sentence-library';
 
-/** Embeddings by the sentence models there are. They compute beside the device's queue, in a worker of their own. */
+/** Embeddings by the sentence models there are, in a worker of their own beside the device's queue; one at a time. */
 export class SentenceEmbedders implements SentenceEmbeddingsApi {
   readonly library: SentenceLibrary;
+  readonly #queue = new JobQueue();
 
   constructor(
     store: ModelStore<SentenceModelSummary>,
@@ -24,17 +30,27 @@ export class SentenceEmbedders implements SentenceEmbeddingsApi {
     files: readonly ModelFile[],
     options: JobOptions<LoadProgress> = {},
     plan: HubPlan | null = null,
-  ): Promise<SentenceModelSummary> => this.library.importFiles(files, options, plan);
+  ): Promise<SentenceModelSummary> =>
+    this.#queue.run(() => this.library.importFiles(files, options, plan), options.signal);
 
   remove: SentenceEmbeddingsApi['remove'] = (id) => this.library.remove(id);
 
-  embed: SentenceEmbeddingsApi['embed'] = async ({ texts, modelId }, { signal, onProgress } = {}) => {
+  embed: SentenceEmbeddingsApi['embed'] = async ({ texts, modelId }, options = {}) => {
     if (!Array.isArray(texts) || !texts.every((text) => typeof text === 'string')) {
       throw new InvalidInputError('texts is a list of texts.');
     }
-    const { files, summary } = await this.library.open(modelId ?? (await this.#firstId()));
+    const model = await this.library.open(modelId ?? (await this.#firstId()));
+    const embeddings = await this.#queue.run(() => this.#rows(model, texts, options), options.signal);
+    return { modelId: model.summary.id, modelName: model.summary.name, embeddings };
+  };
+
+  async #rows(
+    { files, summary }: Awaited<ReturnType<SentenceLibrary['open']>>,
+    texts: readonly string[],
+    { signal = new AbortController().signal, onProgress }: JobOptions<SentenceEmbeddingProgress>,
+  ): Promise<readonly Float32Array[]> {
     const embeddings: Float32Array[] = [];
-    const embedder = await this.openEmbedder(files, signal ?? new AbortController().signal);
+    const embedder = await this.openEmbedder(files, signal);
     try {
       const size = batchSizeOf(summary.onnxFile);
       for (let start = 0; start < texts.length; start += size) {
@@ -50,8 +66,8 @@ export class SentenceEmbedders implements SentenceEmbeddingsApi {
     } finally {
       embedder.close();
     }
-    return { modelId: summary.id, modelName: summary.name, embeddings };
-  };
+    return embeddings;
+  }
 
   /** @throws ModelNotFoundError when there is none */
   async #firstId(): Promise<string> {

@@ -33,7 +33,7 @@ export function missingFiles(has: (path: string) => boolean): readonly string[] 
   return chooseOnnx(has) ? documents : [...documents, 'onnx/model_quantized.onnx or onnx/model.onnx'];
 }
 
-/** Measured with gte-large's two files: of both, a peak of so many times the file while it is loaded. */
+/** Measured on files of gte-large's sizes (337 MB, 1.34 GB): loading either takes at most so many times the file. */
 const MEMORY_PER_BYTE = 3.5;
 
 /** About what the model takes while it embeds: ONNX Runtime holds the file, what it reads of it, and its own layout. */

@@ -15,6 +15,7 @@ export const knownModels: readonly KnownModel[] = [
   { repo: 'laion/larger_clap_general', about: 'CLAP, to score sounds with: larger, of music and speech too' },
   {
     repo: 'Xenova/gte-large',
-    about: 'gte-large in ONNX: sentence embeddings, to cluster prompts with as the paper does. 340 MB, mit',
+    about:
+      'gte-large in ONNX, to cluster prompts with as the paper does. 337 MB; thenlper/gte-large is under mit',
   },
 ];

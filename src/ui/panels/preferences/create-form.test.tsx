@@ -119,6 +119,17 @@ test('what embeds the prompts is chosen, gte-large by default once it is install
   await screen.findByText(/by Small CLAP A\./);
 });
 
+test('embedding says that it loads, how far it is, and how long it will take', async () => {
+  const { user, studio } = await openForm();
+  await user.click(screen.getByText('Pick a balanced part'));
+  const work = (index: number, remainingSeconds: number | null) =>
+    act(() => studio.pool.setState({ work: { stage: 'embed', index, count: 9, remainingSeconds } }));
+  work(0, null);
+  screen.getByText('Loading what embeds them');
+  work(3, 240);
+  screen.getByText('Reading prompt 3 of 9, about 4 min left');
+});
+
 test('when what was chosen cannot embed, that is said and nothing else embeds', async () => {
   const { user, engine } = await openForm();
   await engine.sentenceEmbeddings.importFiles([{ path: 'gte/onnx/model.onnx', blob: new Blob() }]);
