@@ -3,6 +3,7 @@ import ortModuleUrl from 'onnxruntime-web/ort-wasm-simd-threaded.mjs?url&no-inli
 import ortWasmUrl from 'onnxruntime-web/ort-wasm-simd-threaded.wasm?url&no-inline';
 import { required } from '../../common/assert';
 import { NetworkError, WeightsFormatError } from '../../common/errors';
+import { threadsFor } from '../../common/threads-for';
 import { TextTokenizer } from '../../text/text-tokenizer';
 import { folderFromFiles, type ModelFolder } from '../../weights/model-folder';
 import type { ModelFile } from '../protocol-jobs';
@@ -86,7 +87,10 @@ function serveFrom(folder: ModelFolder): void {
     return folder.has(path) ? new Response(await folder.blob(path)) : new Response(null, { status: 404 });
   };
   const { wasm } = env.backends.onnx;
-  required(wasm, "ONNX Runtime's settings").wasmPaths = {
+  const runtime = required(wasm, "ONNX Runtime's settings");
+  // Memory is shared between threads where the page is cross-origin isolated only.
+  runtime.numThreads = self.crossOriginIsolated ? threadsFor(navigator.hardwareConcurrency) : 1;
+  runtime.wasmPaths = {
     mjs: new URL(ortModuleUrl, import.meta.url).href,
     wasm: new URL(ortWasmUrl, import.meta.url).href,
   };
