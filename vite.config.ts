@@ -1,5 +1,6 @@
 import react from '@vitejs/plugin-react';
 import { defineConfig, type Plugin } from 'vite';
+import { onnxRuntime } from './onnx-runtime.ts';
 import { securityHeaders } from './security-headers.ts';
 
 const DEV_NONCE = 'dev-server';
@@ -35,6 +36,7 @@ function serveWeightsUnpacked(): Plugin {
 export default defineConfig(({ command }) => ({
   plugins: [react(), emitStaticHostHeaders(), serveWeightsUnpacked()],
   ...(command === 'serve' ? { html: { cspNonce: DEV_NONCE } } : {}),
+  resolve: onnxRuntime,
   worker: { format: 'es' },
   build: { target: 'es2023', sourcemap: true, chunkSizeWarningLimit: 2000 },
   server: { headers: securityHeaders({ nonce: DEV_NONCE, devSocket: true }) },

@@ -1,5 +1,6 @@
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
+import { onnxRuntime } from './onnx-runtime.ts';
 
 /** Chromium to test in; tools/scripts/test.mjs finds one and sets this. */
 const executablePath = process.env.STUDIO_CHROMIUM;
@@ -47,6 +48,7 @@ export default defineConfig({
         },
       },
       {
+        resolve: onnxRuntime,
         optimizeDeps: {
           include: [
             '@tensorflow/tfjs-core',
@@ -54,6 +56,7 @@ export default defineConfig({
             '@tensorflow/tfjs-backend-webgpu',
             '@tensorflow/tfjs-backend-wasm',
             '@huggingface/tokenizers',
+            '@huggingface/transformers',
             'comlink',
             'fourier-transform',
             'idb-keyval',

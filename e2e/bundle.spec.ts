@@ -5,6 +5,8 @@ import { expect, test } from '@playwright/test';
 
 /** A message of tfjs-core's gradient tape: present wherever the library is bundled. */
 const TFJS_SIGNATURE = 'Cannot compute gradient of y=f(x) with respect to x';
+/** A key of transformers.js's configs. */
+const TRANSFORMERS_SIGNATURE = 'transformers.js_config';
 const BUDGET_BYTES = 300_000;
 const dist = join(import.meta.dirname, '..', 'dist');
 
@@ -40,6 +42,21 @@ test('the page holds no tensor library, and the worker does', () => {
     withTfjs.length,
     'the signature must be found somewhere, or this test proves nothing',
   ).toBeGreaterThan(0);
+});
+
+test('transformers.js and ONNX Runtime are in files of their own, which neither the page nor the engine imports', () => {
+  const scripts = readdirSync(join(dist, 'assets')).filter((name) => /\.m?js$/.test(name));
+  const having = (text: string): string[] =>
+    scripts.filter((name) => readFileSync(join(dist, 'assets', name), 'utf8').includes(text));
+  expect(having(TRANSFORMERS_SIGNATURE)).toEqual([expect.stringMatching(/^sentence-embedder\.worker-/)]);
+  // The engine knows the worker's address only, and the worker the runtime's.
+  const worker = having(TRANSFORMERS_SIGNATURE)[0] ?? '';
+  expect(having(worker).filter((name) => name !== worker)).toEqual([
+    expect.stringMatching(/^engine\.worker-/),
+  ]);
+  const wasm = readdirSync(join(dist, 'assets')).filter((name) => /^ort-.*\.wasm$/.test(name));
+  expect(wasm).toHaveLength(1);
+  expect(having(wasm[0] ?? '')).toEqual([worker]);
 });
 
 test('the page starts from at most 300 kB of gzipped script', () => {

@@ -1,5 +1,5 @@
+import type { ListenerModels, ListenerSummary } from './protocol-helpers';
 import type { JobOptions } from './protocol-jobs';
-import type { ListenerModels, ListenerSummary } from './protocol-listeners';
 
 /** How well sounds fit captions, by CLAP: types only. */
 

@@ -29,8 +29,11 @@ export interface HubPlanFile {
 export interface HubPlan extends HubOrigin {
   /** Id of the download, for `remove`. */
   readonly id: string;
-  /** What is in it: a model that makes sounds, a CLAP that scores them, or PANNs that name what is in them. */
-  readonly kind: 'text-to-audio' | 'clap' | 'pann';
+  /**
+   * What is in it: a model that makes sounds, a CLAP that scores them, PANNs that name what is in them, or a BERT that
+   * embeds their captions.
+   */
+  readonly kind: 'text-to-audio' | 'clap' | 'pann' | 'sentence-embeddings';
   readonly license: string | null;
   readonly files: readonly HubPlanFile[];
   readonly totalBytes: number;

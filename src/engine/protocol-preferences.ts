@@ -54,12 +54,16 @@ export interface PreferenceForecast extends WorkForecast {
 /** A balanced part of a pool of prompts. */
 export interface ClusterRequest extends Partial<ClusterSettings> {
   readonly prompts: readonly string[];
-  /** The CLAP whose text tower embeds the prompts; default: the first there is. */
-  readonly clapModelId?: string;
+  /**
+   * Id of what embeds the prompts: a sentence embedder (`sentenceEmbeddings.models()`), or a CLAP (`clap.models()`) by its
+   * text tower. Default: the first sentence embedder, or the first CLAP where none is installed.
+   */
+  readonly embeddings?: string;
 }
 
 export interface PromptClusters extends Clusters {
-  /** The CLAP that embedded the prompts. */
+  /** What embedded the prompts. */
+  readonly modelId: string;
   readonly modelName: string;
 }
 
@@ -88,8 +92,9 @@ export type PreferenceExportFormat =
 
 export interface PreferencesApi {
   /**
-   * K-means over the prompts' CLAP embeddings, and as many prompts from each cluster (the paper: 200 clusters, 70 each).
-   * @throws InvalidInputError naming the field, JobCancelledError
+   * K-means over the prompts' embeddings, and as many prompts from each cluster (the paper: 200 clusters, 70 each). What
+   * was asked to embed them and cannot is an error: nothing else takes its place.
+   * @throws InvalidInputError naming the field, ModelNotFoundError, JobCancelledError
    */
   clusterPrompts(request: ClusterRequest, options?: JobOptions<PreferenceProgress>): Promise<PromptClusters>;
   /** Newest first. */

@@ -10,6 +10,7 @@ import type { HubOrigin, HubPlan, HubSource, ModelCheck, StorageReport } from '.
 import type { JobOptions, ModelFile } from './protocol-jobs';
 import type { PannModelSummary, PannsApi } from './protocol-panns';
 import type { PreferencesApi } from './protocol-preferences';
+import type { SentenceEmbeddingsApi, SentenceModelSummary } from './protocol-sentence-embeddings';
 import type { AdapterLineage, TrainApi, TrainRun } from './protocol-training';
 
 export type { HubOrigin, HubPlan, HubSource, ModelCheck, StorageReport } from './protocol-hub';
@@ -219,14 +220,15 @@ export interface ModelsApi {
   /** What a repository's model costs, before its first byte. @throws InvalidInputError, NetworkError */
   inspect(source: HubSource): Promise<HubPlan>;
   /**
-   * Fetches a model, a CLAP or PANNs of a hub and keeps it. Stopped by the signal, a closed tab or an error it goes on at the same byte
+   * Fetches a model, a CLAP, PANNs or a sentence embedder of a hub and keeps it. Stopped by the signal, a closed tab or an
+   * error it goes on at the same byte
    * when it is called again.
    * @throws InvalidInputError, NetworkError, StorageError, and all that `importFiles` throws
    */
   download(
     source: HubSource,
     options?: JobOptions<LoadProgress>,
-  ): Promise<ModelSummary | ClapModelSummary | PannModelSummary>;
+  ): Promise<ModelSummary | ClapModelSummary | PannModelSummary | SentenceModelSummary>;
   /** Downloads that were begun and are no models yet. */
   downloads(): Promise<readonly HubPlan[]>;
   storage(): Promise<StorageReport>;
@@ -281,6 +283,7 @@ export interface StudioEngine {
   readonly preferences: PreferencesApi;
   readonly clap: ClapApi;
   readonly panns: PannsApi;
+  readonly sentenceEmbeddings: SentenceEmbeddingsApi;
   /** Times each stage of the model in use. */
   readonly benchmark: Benchmark;
 }

@@ -22,6 +22,7 @@ import type {
 import { fakeBenchmark } from './fake-benchmark';
 import { fakeClap } from './fake-clap';
 import { fakePanns } from './fake-panns';
+import { fakeSentenceEmbeddings } from './fake-sentence-embeddings';
 import { createFakeTraining, type FakeTraining } from './fake-training';
 
 const SAMPLE_RATE_HZ = 16_000;
@@ -72,6 +73,7 @@ export function createFakeEngineClient(options: FakeEngineOptions = {}): FakeEng
   let backendChoice: BackendChoice = 'auto';
   let status: EngineStatus = options.status ?? { state: 'ready' };
   const clap = fakeClap();
+  const sentenceEmbeddings = fakeSentenceEmbeddings();
   let failure: { takeIndex: number; error: StudioError } | null = null;
   let modelFailure: StudioError | null = null;
 
@@ -264,8 +266,15 @@ export function createFakeEngineClient(options: FakeEngineOptions = {}): FakeEng
     train,
     clap,
     panns: fakePanns(),
+    sentenceEmbeddings,
     preferences: new Preferences(
-      { generate, clap, modelId: () => current?.id ?? fakeModel.id, backend: () => 'wasm' },
+      {
+        generate,
+        clap,
+        sentenceEmbeddings,
+        modelId: () => current?.id ?? fakeModel.id,
+        backend: () => 'wasm',
+      },
       new PreferenceStore(new MemoryStore()),
     ),
   };

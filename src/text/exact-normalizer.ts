@@ -1,4 +1,5 @@
 import {
+  BertNormalizer,
   LowercaseNormalizer,
   NFCNormalizer,
   NFDNormalizer,
@@ -17,6 +18,12 @@ import { PrecompiledCharsmap } from './precompiled-charsmap';
  */
 const NEWER_THAN_UNICODE_11 =
   /([\u32FF\uA7F1-\uA7F4\uAB69\u{105C9}\u{105E4}\u{10781}-\u{107BA}\u{11383}-\u{113C8}\u{11938}\u{16121}-\u{16128}\u{16D68}-\u{16D6A}\u{1CCD6}-\u{1CCF9}\u{1E030}-\u{1E06D}\u{1F16C}\u{1FBF0}-\u{1FBF9}]+)/u;
+
+/** Control characters but for tab and ends of lines, and what stands for a character that could not be read. */
+const NO_TEXT = /(?![\t\n\r])[\p{Cc}\p{Cf}\p{Co}\0\ufffd]/gu;
+/** Unified ideographs and their compatibility forms, each of which is a word. */
+const CJK =
+  /[\u4E00-\u9FFF\u3400-\u4DBF\uF900-\uFAFF\u{20000}-\u{2A6DF}\u{2A700}-\u{2B73F}\u{2B740}-\u{2B81F}\u{2B920}-\u{2CEAF}\u{2F800}-\u{2FA1F}]/gu;
 
 /** A `Normalizer` of @huggingface/tokenizers made of a function. */
 class FunctionNormalizer extends Normalizer {
@@ -48,10 +55,11 @@ export function exactNormalizer(normalizer: Normalizer | null): Normalizer | nul
     return new FunctionNormalizer(normalizer.config, (text) => charsmap.normalize(text));
   }
   if (normalizer instanceof LowercaseNormalizer) {
-    // Letter by letter, as Rust does: `toLowerCase` of a word would end Greek ones in ς.
-    return new FunctionNormalizer(normalizer.config, (text) =>
-      Array.from(text, (character) => character.toLowerCase()).join(''),
-    );
+    return new FunctionNormalizer(normalizer.config, lowerCase);
+  }
+  if (normalizer instanceof BertNormalizer) {
+    const { config } = normalizer;
+    return new FunctionNormalizer(config, (text) => normalizeAsBert(text, config));
   }
   if (
     normalizer instanceof NFCNormalizer ||
@@ -63,6 +71,22 @@ export function exactNormalizer(normalizer: Normalizer | null): Normalizer | nul
     return new FunctionNormalizer(normalizer.config, (text) => normalizeAsUnicode11(text, form));
   }
   return normalizer;
+}
+
+/** Letter by letter, as Rust does: `toLowerCase` of a word would end Greek ones in ς. */
+function lowerCase(text: string): string {
+  return Array.from(text, (character) => character.toLowerCase()).join('');
+}
+
+/** As `tokenizers`' normalizers/bert.rs; @huggingface/tokenizers takes UTF-16 units for characters on the way. */
+function normalizeAsBert(text: string, config: BertNormalizer['config']): string {
+  let result = text;
+  if (config.clean_text) result = result.replace(NO_TEXT, '').replace(/\p{White_Space}/gu, ' ');
+  if (config.handle_chinese_chars) result = result.replace(CJK, ' $& ');
+  if (config.strip_accents ?? config.lowercase) {
+    result = normalizeAsUnicode11(result, 'NFD').replace(/\p{Mn}/gu, '');
+  }
+  return config.lowercase ? lowerCase(result) : result;
 }
 
 function normalizeAsUnicode11(text: string, form: 'NFC' | 'NFD' | 'NFKC' | 'NFKD'): string {

@@ -93,6 +93,13 @@ function engineOf(options: EngineStartOptions): StudioEngine {
       exportFile: unused,
     },
     benchmark: unused,
+    sentenceEmbeddings: {
+      models: unused,
+      importFiles: unused,
+      verify: unused,
+      remove: unused,
+      embed: unused,
+    },
     clap: {
       models: unused,
       importFiles: unused,

@@ -137,6 +137,11 @@ export function createEngineClient(options: EngineClientOptions = {}): EngineCli
       ...engine.panns,
       importFiles: (files, jobOptions) => engine.panns.importFiles(files.map(toModelFile), jobOptions),
     },
+    sentenceEmbeddings: {
+      ...engine.sentenceEmbeddings,
+      importFiles: (files, jobOptions) =>
+        engine.sentenceEmbeddings.importFiles(files.map(toModelFile), jobOptions),
+    },
     async generate(request, jobOptions) {
       const sounds = await engine.generate(request, jobOptions);
       modelId = request.modelId ?? modelId;

@@ -11,6 +11,7 @@ import type {
 import type { ClapApi, ClapModelSummary } from '../protocol-clap';
 import type { PannModelSummary, PannsApi } from '../protocol-panns';
 import type { PreferenceDataset, PreferenceProgress, PreferencesApi } from '../protocol-preferences';
+import type { SentenceEmbeddingsApi, SentenceModelSummary } from '../protocol-sentence-embeddings';
 
 /** `ModelsApi` that takes a folder as the page gets it, too: Files whose `webkitRelativePath`, else `name`, is the path. */
 export interface ClientModelsApi extends ModelsApi {
@@ -36,6 +37,14 @@ export interface ClientPannsApi extends PannsApi {
   ): Promise<PannModelSummary>;
 }
 
+/** `SentenceEmbeddingsApi` that takes a folder as the page gets it, too. */
+export interface ClientSentenceEmbeddingsApi extends SentenceEmbeddingsApi {
+  importFiles(
+    files: readonly (File | ModelFile)[],
+    options?: JobOptions<LoadProgress>,
+  ): Promise<SentenceModelSummary>;
+}
+
 /** `PreferencesApi` that takes Files and a folder as the page gets them, too. */
 export interface ClientPreferencesApi extends PreferencesApi {
   importFiles(
@@ -56,6 +65,7 @@ export interface EngineClient extends StudioEngine {
   readonly models: ClientModelsApi;
   readonly clap: ClientClapApi;
   readonly panns: ClientPannsApi;
+  readonly sentenceEmbeddings: ClientSentenceEmbeddingsApi;
   readonly preferences: ClientPreferencesApi;
   readonly status: EngineStatus;
   /** Calls `listener` on every later change of `status`; returns the function that stops it. */

@@ -5,7 +5,8 @@ import type { HubPlan, JobOptions, LoadProgress, ModelCheck, ModelFile } from '.
 import type { ClapModelSummary } from '../protocol-clap';
 import { BUNDLED_CLAP_IDS } from '../protocol-limits';
 import { fetchBundledModel } from './bundled-model';
-import { bytesOf, type FoundListener, ListenerLibrary, precisionOf } from './listener-library';
+import type { FoundHelper } from './helper-library';
+import { bytesOf, ListenerLibrary, precisionOf } from './listener-library';
 import { checkedFiles, folderNameOf } from './model-library';
 import type { ModelStore } from './model-store';
 import { readCard } from './model-summary';
@@ -18,7 +19,7 @@ const DOCUMENTS = [
   'README.md',
 ];
 
-export type FoundClap = FoundListener<ClapModelSummary>;
+export type FoundClap = FoundHelper<ClapModelSummary>;
 
 /** The CLAP models there are: those served with the studio, and those a person imported. */
 export class ClapLibrary {

@@ -30,12 +30,14 @@ import type { ClapApi, ClapModelSummary } from '../protocol-clap';
 import { BUNDLED_MODEL_ID, GENERATE_DEFAULTS } from '../protocol-limits';
 import type { PannModelSummary, PannsApi } from '../protocol-panns';
 import type { PreferencesApi } from '../protocol-preferences';
+import type { SentenceEmbeddingsApi, SentenceModelSummary } from '../protocol-sentence-embeddings';
 import type { TrainApi } from '../protocol-training';
 import type { EngineEvent, EngineStartOptions } from '../rpc/methods';
 import { asStudioError } from '../rpc/wire-error';
 import { benchmarkStages } from './benchmark';
 import { ClapLibrary } from './clap-library';
 import { ClapScorer } from './clap-scorer';
+import { openEmbedderWorker } from './embedder-worker';
 import { generateTakes } from './generate-takes';
 import { HubDownloads } from './hub-downloads';
 import { JobQueue } from './job-queue';
@@ -49,6 +51,7 @@ import { PreferenceStore } from './preference-store';
 import { Preferences } from './preferences';
 import { StageSpeeds } from './progress-estimate';
 import { checkDuration, checkTensor, resolveBenchmark, resolveRequest } from './resolve-request';
+import { SentenceEmbedders } from './sentence-embeddings';
 import { stagesOf } from './stages';
 import { type ModelNeeds, Trainer } from './trainer';
 import { TrainingStore } from './training-store';
@@ -76,6 +79,7 @@ export class EngineHost implements StudioEngine {
   readonly train: TrainApi;
   readonly clap: ClapApi;
   readonly panns: PannsApi;
+  readonly sentenceEmbeddings: SentenceEmbeddingsApi;
   readonly preferences: PreferencesApi;
 
   readonly #library: ModelLibrary;
@@ -103,6 +107,10 @@ export class EngineHost implements StudioEngine {
     preferenceStore: PreferenceStore = new PreferenceStore(openKeyValueStore('tango-studio-preferences')),
     clapStore: ModelStore<ClapModelSummary> = new ModelStore(openKeyValueStore('tango-studio-claps')),
     pannStore: ModelStore<PannModelSummary> = new ModelStore(openKeyValueStore('tango-studio-panns')),
+    sentenceEmbedders: SentenceEmbedders = new SentenceEmbedders(
+      new ModelStore<SentenceModelSummary>(openKeyValueStore('tango-studio-sentence-embedders')),
+      openEmbedderWorker,
+    ),
   ): Promise<EngineHost> {
     const device = await openDevice(options.backend);
     return new EngineHost(
@@ -113,6 +121,7 @@ export class EngineHost implements StudioEngine {
       preferenceStore,
       new ClapLibrary(options.modelsUrl, clapStore),
       new PannLibrary(pannStore),
+      sentenceEmbedders,
       onEvent,
     );
   }
@@ -125,6 +134,7 @@ export class EngineHost implements StudioEngine {
     preferenceStore: PreferenceStore,
     clapLibrary: ClapLibrary,
     pannLibrary: PannLibrary,
+    sentenceEmbedders: SentenceEmbedders,
     onEvent: (event: EngineEvent) => void,
   ) {
     this.#device = device;
@@ -148,6 +158,8 @@ export class EngineHost implements StudioEngine {
         runs: () => this.#trainer.runs(),
         importClap: (files, jobOptions, plan) => this.#clap.importFiles(files, jobOptions, plan),
         importPann: (files, jobOptions, plan) => this.#panns.importFiles(files, jobOptions, plan),
+        importSentenceModel: (files, jobOptions, plan) =>
+          sentenceEmbedders.importFiles(files, jobOptions, plan),
         modelId: () => this.#modelId,
         forget: (id) => {
           if (this.#modelId === id) this.#modelId = BUNDLED_MODEL_ID;
@@ -186,10 +198,12 @@ export class EngineHost implements StudioEngine {
     this.clap = this.#clap;
     this.#panns = new PannTagger(pannLibrary, (jobSignal, work) => this.#job(jobSignal, work));
     this.panns = this.#panns;
+    this.sentenceEmbeddings = sentenceEmbedders;
     this.preferences = new Preferences(
       {
         generate: (request, jobOptions) => this.generate(request, jobOptions),
         clap: this.clap,
+        sentenceEmbeddings: this.sentenceEmbeddings,
         modelId: () => this.#modelId,
         backend: () => this.#device.backend,
       },

@@ -4,13 +4,15 @@ import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { InvalidInputError, JobCancelledError, NetworkError, StorageError } from '../../common/errors';
 import { readBlob, tangoReleased } from '../../testing';
 import { COMMIT, type HubFault, startFakeHub } from '../../testing/fake-hub';
+import { tinyGte } from '../../testing/tiny-gte';
 import { openTorchCheckpoint, renameStateDict, writeSafetensors } from '../../weights';
 import { hubAccess } from '../../weights/hub';
 import type { LoadProgress } from '../protocol';
 import { EngineHost } from './engine-host';
 import { HubDownloads } from './hub-downloads';
 import { MemoryStore, type StoreKey } from './key-value-store';
-import { ModelStore } from './model-store';
+import { ModelStore, storedChunk } from './model-store';
+import { SentenceEmbedders } from './sentence-embeddings';
 
 const REPO = 'declare-lab/tango2';
 const TOKEN = 'hf_secret';
@@ -49,6 +51,12 @@ async function wrappedPann(): Promise<Uint8Array> {
   });
   return new Uint8Array(await new Blob([head, ...parts]).arrayBuffer());
 }
+/** As Xenova/gte-large is listed, with formats that the studio does not choose. */
+const tiny = await tinyGte();
+const gte = new Map<string, Uint8Array>([['onnx/model_fp16.onnx', new Uint8Array(900)]]);
+for (const [path, blob] of tiny.files) gte.set(path, new Uint8Array(await blob.arrayBuffer()));
+const gteWithout = (...left: readonly string[]) => new Map([...gte].filter(([path]) => !left.includes(path)));
+const GTE_TAGS = ['transformers.js', 'onnx', 'bert', 'feature-extraction'];
 
 const hub = await startFakeHub(
   new Map([
@@ -85,6 +93,17 @@ const hub = await startFakeHub(
       'laion/no-tokenizer',
       { tags: ['clap'], files: new Map([...clap].filter(([path]) => path !== 'tokenizer.json')) },
     ],
+    ['Xenova/gte-large', { license: 'mit', tags: GTE_TAGS, files: gte }],
+    ['someone/float32', { tags: GTE_TAGS, files: gteWithout('onnx/model_quantized.onnx') }],
+    [
+      'someone/no-onnx',
+      {
+        tags: ['bert', 'sentence-similarity'],
+        files: gteWithout(...[...gte.keys()].filter((path) => path.endsWith('onnx'))),
+      },
+    ],
+    ['someone/other-kind', { tags: ['onnx', 'mpnet', 'sentence-similarity'], files: gte }],
+    ['someone/no-words', { tags: GTE_TAGS, files: gteWithout('tokenizer.json') }],
     [
       'laion/no-weights',
       { tags: ['clap'], files: new Map([...clap].filter(([path]) => path.endsWith('.json'))) },
@@ -266,6 +285,93 @@ describe('PANNs', () => {
       expect(await host.panns.tag({ audio, sampleRateHz: 16_000 })).toHaveLength(5);
       await host.setBackend('auto');
       expect(await host.panns.tag({ audio, sampleRateHz: 16_000, count: 2 })).toHaveLength(2);
+    } finally {
+      host.dispose();
+    }
+  });
+});
+
+describe('a sentence embedder', () => {
+  const ofGte = { ...source, repo: 'Xenova/gte-large' };
+  const KEPT = [
+    'README.md',
+    'config.json',
+    'onnx/model_quantized.onnx',
+    'tokenizer.json',
+    'tokenizer_config.json',
+  ];
+
+  it('is told by its tags; one ONNX file of several is taken, and the plan says which and why', async () => {
+    const plan = await open().inspect(ofGte);
+    expect(plan).toMatchObject({ kind: 'sentence-embeddings', license: 'mit' });
+    expect(plan.files.map(({ path }) => path).toSorted()).toEqual(KEPT.toSorted());
+    expect(plan.notes).toEqual([
+      expect.stringMatching(/model_quantized.onnx is taken: 8-bit weights, a quarter/),
+    ]);
+    expect(plan.memoryBytes).toBe(3.5 * gte.get('onnx/model_quantized.onnx')!.byteLength);
+    const float32 = await open().inspect({ ...source, repo: 'someone/float32' });
+    expect(float32.files.map(({ path }) => path)).toContain('onnx/model.onnx');
+    expect(float32.notes.join(' ')).toMatch(/float32 weights only. Xenova\/gte-large has 8-bit ones/);
+    expect(fileRequests()).toEqual([]);
+  });
+
+  it.each([
+    ['someone/no-onnx', /reads from ONNX: onnx\/model_quantized.onnx or onnx\/model.onnx is not there/],
+    ['someone/other-kind', /another architecture than BERT.*onnx, mpnet, sentence-similarity/],
+    ['someone/no-words', /tokenizer.json is not there/],
+  ])('that lacks what it needs is refused before the first byte: %s', async (repo, words) => {
+    await expect(open().inspect({ ...source, repo })).rejects.toThrow(words);
+    expect(fileRequests()).toEqual([]);
+  });
+
+  it('comes, is tried, kept under its repository’s name, checked, and removed', async () => {
+    const values = new MemoryStore();
+    const sentences = new MemoryStore();
+    const tried: string[][] = [];
+    let closed = 0;
+    const embedders = new SentenceEmbedders(new ModelStore(sentences), async (files) => ({
+      embed: async (texts) => {
+        tried.push(files.map(({ path }) => path).toSorted(), [...texts]);
+        return new Float32Array(32 * texts.length).fill(32 ** -0.5);
+      },
+      close: () => {
+        closed += 1;
+      },
+    }));
+    const options = { backend: 'wasm', modelsUrl: 'http://127.0.0.1:9/models/', modelId: null } as const;
+    const host = await EngineHost.open(
+      options,
+      () => {},
+      new ModelStore(values),
+      ...([undefined, undefined, undefined, undefined] as const),
+      embedders,
+    );
+    try {
+      const model = await host.models.download(ofGte);
+      expect(model).toMatchObject({
+        name: 'Xenova/gte-large',
+        license: 'mit',
+        onnxFile: 'onnx/model_quantized.onnx',
+        origin: { hubUrl: hub.url, repo: 'Xenova/gte-large', commit: COMMIT },
+      });
+      expect(tried).toEqual([KEPT.toSorted(), ['a dog barks']]);
+      expect(closed).toBe(1);
+      expect(await host.sentenceEmbeddings.models()).toEqual([model]);
+      expect(await host.models.downloads()).toEqual([]);
+      expect(await host.sentenceEmbeddings.verify(model.id)).toEqual({ damaged: [] });
+      const key = (await sentences.keys()).find(([, , path]) => path === 'onnx/model_quantized.onnx')!;
+      await sentences.set(key, await storedChunk(new Blob([new Uint8Array(79_000)])));
+      expect(await host.sentenceEmbeddings.verify(model.id)).toEqual({
+        damaged: ['onnx/model_quantized.onnx'],
+      });
+      await expect(host.sentenceEmbeddings.embed({ texts: ['rain'] })).rejects.toThrow(
+        /lost a part of the model/,
+      );
+      await host.sentenceEmbeddings.remove(model.id);
+      expect(await sentences.keys()).toEqual([]);
+      await expect(host.sentenceEmbeddings.embed({ texts: ['rain'] })).rejects.toThrow(
+        /No sentence embedder is installed. Download Xenova\/gte-large/,
+      );
     } finally {
       host.dispose();
     }

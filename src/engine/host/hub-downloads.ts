@@ -1,4 +1,5 @@
 import { createSHA256 } from 'hash-wasm';
+import { required } from '../../common/assert';
 import { InvalidInputError, NetworkError, StorageError } from '../../common/errors';
 import {
   downloadChunks,
@@ -16,6 +17,7 @@ import { chooseFiles } from './hub-files';
 import type { KeyValueStore, StoreKey } from './key-value-store';
 import { LISTENER_FLOAT32_PARAMETERS } from './listener-library';
 import { chunkKey, readChunk, storedChunk } from './model-store';
+import { onnxMemoryBytes, onnxNote } from './sentence-files';
 
 /**
  * Downloads that were begun, in the storage of the models. A chunk is kept when all its bytes are here, so the keys tell
@@ -130,9 +132,8 @@ export class HubDownloads {
       );
     }
     const totalBytes = files.reduce((sum, { size }) => sum + size, 0);
-    const kept = chosen.kind === 'text-to-audio' ? FLOAT32_PARAMETERS : LISTENER_FLOAT32_PARAMETERS;
-    const narrowed = totalBytes > kept * 4;
-    if (narrowed) notes.push('float32 weights become float16 while the model is kept: half the size.');
+    const { memoryBytes, note } = costOf(chosen.kind, totalBytes, files);
+    if (note) notes.push(note);
     if (chosen.kind === 'pann' && files.some(({ path }) => path.endsWith('.pth'))) {
       notes.push(
         'A .pth file of torch before 1.6 is not read as it is: the import then says the command that helps.',
@@ -147,7 +148,7 @@ export class HubDownloads {
       license,
       files: files.map((file) => ({ path: file.path, size: file.size, repo: file.repo })),
       totalBytes,
-      memoryBytes: narrowed ? totalBytes / 2 : totalBytes,
+      memoryBytes,
       notes,
     };
     return { plan, files, access };
@@ -266,6 +267,27 @@ export class HubDownloads {
       );
     });
   }
+}
+
+/** What a kind of model takes in memory, and what becomes of its files on the way. */
+function costOf(
+  kind: HubPlan['kind'],
+  totalBytes: number,
+  files: readonly DownloadFile[],
+): { readonly memoryBytes: number; readonly note: string | null } {
+  if (kind === 'sentence-embeddings') {
+    const onnx = required(
+      files.find(({ path }) => path.endsWith('.onnx')),
+      'an ONNX file in the plan',
+    );
+    return { memoryBytes: onnxMemoryBytes(onnx.size), note: onnxNote(onnx.path) };
+  }
+  const kept = kind === 'text-to-audio' ? FLOAT32_PARAMETERS : LISTENER_FLOAT32_PARAMETERS;
+  if (totalBytes <= kept * 4) return { memoryBytes: totalBytes, note: null };
+  return {
+    memoryBytes: totalBytes / 2,
+    note: 'float32 weights become float16 while the model is kept: half the size.',
+  };
 }
 
 function progressReporter(totalBytes: number, { onProgress }: JobOptions<LoadProgress>) {

@@ -2,6 +2,7 @@ import { InvalidInputError } from '../../common/errors';
 import type { ComponentName } from '../../diffusion/pipelines/model-index';
 import type { HubFile, HubRepository } from '../../weights/hub';
 import type { HubPlan } from '../protocol-hub';
+import { chooseOnnx, findDocument, missingFiles, SENTENCE_DOCUMENTS } from './sentence-files';
 
 /** Tango's published repositories leave the tokenizer to transformers, which takes it from here. */
 export const TANGO_TOKENIZER_REPO = 'google/flan-t5-large';
@@ -25,6 +26,8 @@ const CLAP_DOCUMENTS = [...CLAP_NEEDS, 'README.md', 'tokenizer_config.json'];
 /** Other models of the family have other names; the 16 kHz one comes first where a repository has both. */
 const PANN_NAME = /cnn14|\bpanns?\b/i;
 const PANN_WEIGHTS = [/^Cnn14_16k[^/]*\.pth$/, /^Cnn14(_mAP[^/]*)?\.pth$/];
+/** What the hub says of models that embed sentences, of whatever architecture. */
+const SENTENCE_TAGS = ['feature-extraction', 'sentence-similarity'];
 /** In the order in which a folder's weights are looked for. */
 const VARIANTS = ['', '.fp16'];
 const STEMS = ['diffusion_pytorch_model', 'model', 'pytorch_model'];
@@ -81,8 +84,16 @@ export function chooseFiles({
   if (pann !== null) {
     return { kind: 'pann', files: named((path) => path === pann || path === 'README.md'), elsewhere: null };
   }
+  if (tags.includes('bert')) {
+    return { kind: 'sentence-embeddings', files: sentenceFiles(repo, paths, named), elsewhere: null };
+  }
+  if (!tags.includes('clap') && SENTENCE_TAGS.some((tag) => tags.includes(tag))) {
+    throw new InvalidInputError(
+      `${repo} embeds by another architecture than BERT, which is the one that the studio reads (its tags are ${tags.slice(0, 12).join(', ')}). Xenova/gte-large is a BERT.`,
+    );
+  }
   throw new InvalidInputError(
-    `${repo} holds no model that the studio reads: a diffusers folder (model_index.json), Tango's files (${TANGO_WEIGHTS.join(', ')}), a CLAP of transformers (${CLAP_NEEDS.join(', ')}, weights) or PANNs' Cnn14 (safetensors, .pth). It has ${[...paths].slice(0, 8).join(', ') || 'no files'}.`,
+    `${repo} holds no model that the studio reads: a diffusers folder (model_index.json), Tango's files (${TANGO_WEIGHTS.join(', ')}), a CLAP of transformers (${CLAP_NEEDS.join(', ')}, weights), PANNs' Cnn14 (safetensors, .pth) or a BERT in ONNX. It has ${[...paths].slice(0, 8).join(', ') || 'no files'}.`,
   );
 }
 
@@ -105,6 +116,23 @@ function refuseSpeech(repo: string, paths: ReadonlySet<string>): void {
   throw new InvalidInputError(
     `${repo} is an AudioLDM 2 without tokenizer_2/tokenizer.json: one that reads texts aloud (VITS), which the studio does not. It takes those for sounds and music: cvssp/audioldm2, cvssp/audioldm2-large, cvssp/audioldm2-music.`,
   );
+}
+
+/** @throws InvalidInputError naming what is missing, ONNX before all */
+function sentenceFiles(
+  repo: string,
+  paths: ReadonlySet<string>,
+  named: (wanted: (path: string) => boolean) => readonly HubFile[],
+): readonly HubFile[] {
+  const has = (path: string): boolean => paths.has(path);
+  const missing = missingFiles(has);
+  if (missing.length > 0) {
+    throw new InvalidInputError(
+      `${repo} holds a sentence embedder, which the studio reads from ONNX: ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not there. It has ${[...paths].slice(0, 8).join(', ') || 'no files'}. Xenova/gte-large has what is needed.`,
+    );
+  }
+  const wanted = [chooseOnnx(has), 'README.md', ...SENTENCE_DOCUMENTS.map((name) => findDocument(has, name))];
+  return named((path) => wanted.includes(path));
 }
 
 /** One set of a component's weights, the first that `openComponentStateDict` would find; '' is the folder itself. */

@@ -1,20 +1,14 @@
-import { ModelNotFoundError } from '../../common/errors';
 import { type ModelFolder, narrowStateDict, type StateDict, writeSafetensors } from '../../weights';
-import type { HubPlan, JobOptions, LoadProgress, ModelCheck } from '../protocol';
-import type { ListenerSummary } from '../protocol-listeners';
+import type { HubPlan, JobOptions, LoadProgress } from '../protocol';
+import type { ListenerSummary } from '../protocol-helpers';
 import { fingerprint } from './fingerprint';
+import { HelperLibrary } from './helper-library';
 import { slugOf } from './model-library';
-import type { ModelStore } from './model-store';
 
 /** A model that hears of up to this many parameters keeps its float32; a larger one becomes float16, as GPUs hold it. */
 export const LISTENER_FLOAT32_PARAMETERS = 32e6;
 
 const IDENTITY = /\.(pt|ckpt|pth|bin|safetensors)$|config\.json$/;
-
-export interface FoundListener<S> {
-  readonly folder: ModelFolder;
-  readonly summary: S;
-}
 
 /** A model that was read and found good. */
 export interface ListenerToKeep<S> {
@@ -30,46 +24,7 @@ export interface ListenerToKeep<S> {
 }
 
 /** Models that hear sounds and that a person imported, of one kind. */
-export class ListenerLibrary<S extends ListenerSummary> {
-  /** Kept models that did not pass `verify`. */
-  readonly #broken = new Set<string>();
-
-  /** @param kind "CLAP", for messages */
-  constructor(
-    private readonly kind: string,
-    private readonly store: ModelStore<S>,
-  ) {}
-
-  async list(): Promise<readonly S[]> {
-    const kept = await this.store.list();
-    return kept.map((one) => (this.#broken.has(one.id) ? { ...one, state: 'broken' as const } : one));
-  }
-
-  /** @throws ModelNotFoundError, WeightsFormatError, StorageError */
-  async open(id: string): Promise<FoundListener<S>> {
-    const found = await this.store.open(id);
-    if (found) return found;
-    const known = (await this.list()).map((model) => model.id).join(', ');
-    throw new ModelNotFoundError(
-      `There is no ${this.kind} "${id}" in this browser. There are: ${known || 'none'}. Choose one of them, or import one.`,
-    );
-  }
-
-  /** @throws ModelNotFoundError, StorageError */
-  async verify(id: string, options: JobOptions<LoadProgress> = {}): Promise<ModelCheck> {
-    const damaged = await this.store.verify(id, options);
-    if (!damaged) throw new ModelNotFoundError(`There is no ${this.kind} "${id}" in this browser to check.`);
-    if (damaged.length > 0) this.#broken.add(id);
-    else this.#broken.delete(id);
-    return { damaged };
-  }
-
-  /** @throws ModelNotFoundError */
-  async remove(id: string): Promise<void> {
-    if (await this.store.remove(id)) return;
-    throw new ModelNotFoundError(`There is no ${this.kind} "${id}" in this browser to remove.`);
-  }
-
+export class ListenerLibrary<S extends ListenerSummary> extends HelperLibrary<S> {
   /**
    * Keeps a model, its weights in one safetensors file; the same files twice are one model.
    * @param plan of the download that the files are of; null: a person gave them

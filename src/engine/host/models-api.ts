@@ -4,6 +4,7 @@ import type { HubPlan, JobOptions, LoadProgress, ModelFile, ModelSummary, Models
 import type { ClapModelSummary } from '../protocol-clap';
 import { BUNDLED_MODEL_ID } from '../protocol-limits';
 import type { PannModelSummary } from '../protocol-panns';
+import type { SentenceModelSummary } from '../protocol-sentence-embeddings';
 import type { TrainRun } from '../protocol-training';
 import type { HubDownloads } from './hub-downloads';
 import type { ModelLibrary } from './model-library';
@@ -33,6 +34,12 @@ export interface ModelsEngine {
     options: JobOptions<LoadProgress>,
     plan: HubPlan,
   ): Promise<PannModelSummary>;
+  /** Keeps a sentence embedder that was downloaded. */
+  importSentenceModel(
+    files: readonly ModelFile[],
+    options: JobOptions<LoadProgress>,
+    plan: HubPlan,
+  ): Promise<SentenceModelSummary>;
   /** A model that is in use no more. */
   forget(id: string): void;
 }
@@ -82,10 +89,14 @@ export function modelsApi(engine: ModelsEngine, library: ModelLibrary, downloads
     async download(source, options = {}) {
       const { plan, files } = await downloads.fetch(source, options);
       if (plan.kind !== 'text-to-audio') {
-        const keep = plan.kind === 'clap' ? engine.importClap : engine.importPann;
-        const listener = await keep(files, options, plan);
+        const keep = {
+          clap: engine.importClap,
+          pann: engine.importPann,
+          'sentence-embeddings': engine.importSentenceModel,
+        }[plan.kind];
+        const helper = await keep(files, options, plan);
         await downloads.remove(plan.id);
-        return listener;
+        return helper;
       }
       const model = await importFiles(files, options, plan);
       // What storage had no room for is read from the download itself: that one stays.

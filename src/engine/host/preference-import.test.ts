@@ -3,6 +3,7 @@ import { decodeWav } from '../../audio';
 import { InvalidInputError } from '../../common/errors';
 import { loadFixture } from '../../testing';
 import { fakeClap } from '../../testing/fake-clap';
+import { fakeSentenceEmbeddings } from '../../testing/fake-sentence-embeddings';
 import { readBlob } from '../../testing/fixture';
 import { MemoryStore } from './key-value-store';
 import type { PreferenceEngine } from './preference-run';
@@ -26,6 +27,7 @@ function open() {
   const engine: PreferenceEngine = {
     generate: async () => [],
     clap: fakeClap(),
+    sentenceEmbeddings: fakeSentenceEmbeddings(),
     modelId: () => 'tiny',
     backend: () => 'wasm',
   };

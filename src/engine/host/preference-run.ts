@@ -6,6 +6,7 @@ import type { GenerateProgress, GenerateRequest, Sound } from '../protocol';
 import type { ClapApi } from '../protocol-clap';
 import type { JobOptions } from '../protocol-jobs';
 import type { PreferenceDataset, PreferenceProgress } from '../protocol-preferences';
+import type { SentenceEmbeddingsApi } from '../protocol-sentence-embeddings';
 import { monoOf } from './clip-samples';
 import { GROUPS_PER_CHUNK, type PreferenceStore } from './preference-store';
 
@@ -16,6 +17,7 @@ const TIMED_CLIPS = 20;
 export interface PreferenceEngine {
   generate(request: GenerateRequest, options?: JobOptions<GenerateProgress>): Promise<readonly Sound[]>;
   readonly clap: Pick<ClapApi, 'models' | 'score' | 'embedText'>;
+  readonly sentenceEmbeddings: Pick<SentenceEmbeddingsApi, 'models' | 'embed'>;
   modelId(): string;
   backend(): string;
 }

@@ -1,12 +1,14 @@
 import { parquetReadObjects } from 'hyparquet';
 import Papa from 'papaparse';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { encodeWav } from '../../audio';
 import { JobCancelledError, StorageError } from '../../common/errors';
 import { blobBuffer } from '../../preferences/exchange/parquet-file';
 import { fakeClap } from '../../testing/fake-clap';
+import { fakeSentenceEmbeddings } from '../../testing/fake-sentence-embeddings';
 import type { GenerateRequest, Sound } from '../protocol';
 import type { CreateDatasetRequest, PreferenceProgress } from '../protocol-preferences';
+import type { SentenceEmbeddingsApi } from '../protocol-sentence-embeddings';
 import { type KeyValueStore, MemoryStore, type StoreKey } from './key-value-store';
 import type { PreferenceEngine } from './preference-run';
 import { PreferenceStore } from './preference-store';
@@ -42,6 +44,7 @@ function openEngine(store: KeyValueStore = new MemoryStore()) {
       return [{ audio, sampleRateHz: RATE_HZ, elapsedSeconds: steps * 0.1 } as Sound];
     },
     clap: fakeClap(),
+    sentenceEmbeddings: fakeSentenceEmbeddings(),
     modelId: () => 'tiny',
     backend: () => 'wasm',
   };
@@ -55,19 +58,55 @@ async function finished() {
   return { ...opened, id, dataset };
 }
 
+const PROMPTS = Array.from({ length: 9 }, (_, i) => `sound ${'x'.repeat(i)}`);
+
+/** Of the fake. */
+async function installSentenceModel({ sentenceEmbeddings }: PreferenceEngine): Promise<void> {
+  const { importFiles } = sentenceEmbeddings as SentenceEmbeddingsApi;
+  await importFiles([{ path: 'onnx/model.onnx', blob: new Blob() }]);
+}
+
 describe('A pool of prompts', () => {
   it('is clustered by the CLAP that is asked for, with progress', async () => {
     const { preferences } = openEngine();
-    const prompts = Array.from({ length: 9 }, (_, i) => `sound ${'x'.repeat(i)}`);
     const stages: string[] = [];
     const clusters = await preferences.clusterPrompts(
-      { prompts, clusters: 2, perCluster: 3, seed: 1, clapModelId: 'fake-clap-2' },
+      { prompts: PROMPTS, clusters: 2, perCluster: 3, seed: 1, embeddings: 'fake-clap-2' },
       { onProgress: ({ stage }) => stages.push(stage) },
     );
-    expect(clusters).toMatchObject({ modelName: 'Small CLAP B' });
+    expect(clusters).toMatchObject({ modelId: 'fake-clap-2', modelName: 'Small CLAP B' });
     expect([clusters.clusterOf.length, clusters.map.length]).toEqual([9, 9]);
     expect(clusters.picked.length).toBeLessThanOrEqual(6);
     expect(stages).toContain('cluster');
+  });
+
+  it('is clustered by a sentence embedder once one is installed, unless a CLAP is asked for', async () => {
+    const { preferences, engine } = openEngine();
+    const request = { prompts: PROMPTS, clusters: 2, perCluster: 3 };
+    expect(await preferences.clusterPrompts(request)).toMatchObject({ modelName: 'Small CLAP A' });
+    await installSentenceModel(engine);
+    const seen: PreferenceProgress[] = [];
+    const byDefault = await preferences.clusterPrompts(request, { onProgress: (one) => seen.push(one) });
+    expect(byDefault).toMatchObject({ modelId: 'gte-large-1', modelName: 'Xenova/gte-large' });
+    const estimates = seen.filter(({ stage }) => stage === 'embed').map((one) => one.remainingSeconds);
+    expect(estimates[0]).toBeNull();
+    expect(estimates.at(-1)).toBe(0);
+    expect(await preferences.clusterPrompts({ ...request, embeddings: 'fake-clap-1' })).toMatchObject({
+      modelName: 'Small CLAP A',
+    });
+  });
+
+  it('fails when the sentence embedder does: no CLAP takes its place', async () => {
+    const { preferences, engine } = openEngine();
+    await installSentenceModel(engine);
+    const asked = vi.spyOn(engine.clap, 'embedText');
+    vi.spyOn(engine.sentenceEmbeddings, 'embed').mockRejectedValue(new StorageError('A part was lost.'));
+    const request = { prompts: PROMPTS, clusters: 2, perCluster: 3 };
+    await expect(preferences.clusterPrompts(request)).rejects.toThrow('A part was lost.');
+    await expect(preferences.clusterPrompts({ ...request, embeddings: 'nothing' })).rejects.toThrow(
+      /Nothing called "nothing".*gte-large-1, fake-clap-1/,
+    );
+    expect(asked).not.toHaveBeenCalled();
   });
 
   it('is refused before any prompt is embedded', async () => {

@@ -40,6 +40,7 @@ import type {
 } from '../protocol-preferences';
 import type { TrainingClip, TrainingPair } from '../protocol-training';
 import { monoOf } from './clip-samples';
+import { embedPrompts } from './embed-prompts';
 import { ExclusiveRun } from './exclusive-run';
 import { exportPairs } from './preference-export';
 import { importPairs } from './preference-import';
@@ -67,25 +68,25 @@ export class Preferences implements PreferencesApi {
   }
 
   async clusterPrompts(
-    { prompts, clapModelId, ...given }: ClusterRequest,
+    { prompts, embeddings: embedder, ...given }: ClusterRequest,
     { signal, onProgress }: JobOptions<PreferenceProgress> = {},
   ): Promise<PromptClusters> {
     const settings = { ...CLUSTER_DEFAULTS, ...given };
     checkClusterSettings(settings, prompts.length);
-    const tell = (stage: 'embed' | 'cluster', index: number, count: number): void =>
-      onProgress?.({ datasetId: '', stage, index, count, prompt: null, remainingSeconds: null });
-    const { embeddings, modelName } = await this.#engine.clap.embedText(
-      { prompts, ...(clapModelId === undefined ? {} : { modelId: clapModelId }) },
-      { ...(signal ? { signal } : {}), onProgress: ({ index, count }) => tell('embed', index, count) },
-    );
-    const clusters = await clusterPrompts(embeddings, settings, {
+    const tell = (change: Pick<PreferenceProgress, 'stage' | 'index' | 'count' | 'remainingSeconds'>): void =>
+      onProgress?.({ datasetId: '', prompt: null, ...change });
+    const embedded = await embedPrompts(this.#engine, prompts, embedder, {
+      ...(signal ? { signal } : {}),
+      onProgress: (progress) => tell({ stage: 'embed', ...progress }),
+    });
+    const clusters = await clusterPrompts(embedded.embeddings, settings, {
       signal,
-      onIteration: async (iteration) => {
-        tell('cluster', iteration, MAX_ITERATIONS);
+      onIteration: async (index) => {
+        tell({ stage: 'cluster', index, count: MAX_ITERATIONS, remainingSeconds: null });
         await new Promise((next) => setTimeout(next)); // messages that came meanwhile, a cancel among them
       },
     });
-    return { ...clusters, modelName };
+    return { ...clusters, modelId: embedded.modelId, modelName: embedded.modelName };
   }
 
   async datasets(): Promise<readonly PreferenceDataset[]> {

@@ -28,6 +28,12 @@ import type {
 import type { PannModelSummary, PannTag, PannTagRequest } from '../protocol-panns';
 import type { ClusterRequest, PreferenceProgress, PreferencesApi } from '../protocol-preferences';
 import type {
+  SentenceEmbeddingProgress,
+  SentenceEmbeddingRequest,
+  SentenceEmbeddings,
+  SentenceModelSummary,
+} from '../protocol-sentence-embeddings';
+import type {
   ExaminedPair,
   ExamineProgress,
   TrainApi,
@@ -69,7 +75,11 @@ export interface EngineMethods {
   'models.remove': Method<[string], void>;
   'models.verify': Method<[string], ModelCheck, LoadProgress>;
   'models.inspect': Method<[HubSource], HubPlan>;
-  'models.download': Method<[HubSource], ModelSummary | ClapModelSummary | PannModelSummary, LoadProgress>;
+  'models.download': Method<
+    [HubSource],
+    ModelSummary | ClapModelSummary | PannModelSummary | SentenceModelSummary,
+    LoadProgress
+  >;
   'models.downloads': Method<[], readonly HubPlan[]>;
   'models.storage': Method<[], StorageReport>;
   'models.adapters': Method<[string | undefined], readonly TrainRun[]>;
@@ -133,6 +143,15 @@ export interface EngineMethods {
   'panns.unload': Method<[string], void>;
   'panns.remove': Method<[string], void>;
   'panns.tag': Method<[PannTagRequest], readonly PannTag[]>;
+  'sentenceEmbeddings.models': Method<[], readonly SentenceModelSummary[]>;
+  'sentenceEmbeddings.importFiles': Method<[readonly ModelFile[]], SentenceModelSummary, LoadProgress>;
+  'sentenceEmbeddings.verify': Method<[string], ModelCheck, LoadProgress>;
+  'sentenceEmbeddings.remove': Method<[string], void>;
+  'sentenceEmbeddings.embed': Method<
+    [SentenceEmbeddingRequest],
+    SentenceEmbeddings,
+    SentenceEmbeddingProgress
+  >;
 }
 export type EngineMethod = keyof EngineMethods;
 
@@ -145,7 +164,7 @@ export type EngineHandlers = {
 
 /** Calls by name → calls of the engine. */
 export function handlersOf(engine: StudioEngine): EngineHandlers {
-  const { models, stages, train, clap, panns, preferences } = engine;
+  const { models, stages, train, clap, panns, sentenceEmbeddings, preferences } = engine;
   return {
     info: () => engine.info(),
     setBackend: ([choice]) => engine.setBackend(choice),
@@ -217,6 +236,11 @@ export function handlersOf(engine: StudioEngine): EngineHandlers {
     'panns.unload': ([id]) => panns.unload(id),
     'panns.remove': ([id]) => panns.remove(id),
     'panns.tag': ([request], options) => panns.tag(request, options),
+    'sentenceEmbeddings.models': () => sentenceEmbeddings.models(),
+    'sentenceEmbeddings.importFiles': ([files], options) => sentenceEmbeddings.importFiles(files, options),
+    'sentenceEmbeddings.verify': ([id], options) => sentenceEmbeddings.verify(id, options),
+    'sentenceEmbeddings.remove': ([id]) => sentenceEmbeddings.remove(id),
+    'sentenceEmbeddings.embed': ([request], options) => sentenceEmbeddings.embed(request, options),
   };
 }
 
@@ -325,6 +349,13 @@ export function engineFrom(invoke: Invoke): StudioEngine {
           ],
           options,
         ),
+    },
+    sentenceEmbeddings: {
+      models: () => invoke('sentenceEmbeddings.models', []),
+      importFiles: (files, options) => invoke('sentenceEmbeddings.importFiles', [files], options),
+      verify: (id, options) => invoke('sentenceEmbeddings.verify', [id], options),
+      remove: (id) => invoke('sentenceEmbeddings.remove', [id]),
+      embed: (request, options) => invoke('sentenceEmbeddings.embed', [request], options),
     },
   };
 }

@@ -86,6 +86,13 @@ const noEngine: StudioEngine = {
     exportFile: notCalled,
   },
   benchmark: notCalled,
+  sentenceEmbeddings: {
+    models: notCalled,
+    importFiles: notCalled,
+    verify: notCalled,
+    remove: notCalled,
+    embed: notCalled,
+  },
   clap: {
     models: notCalled,
     importFiles: notCalled,

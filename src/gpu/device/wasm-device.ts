@@ -1,11 +1,12 @@
 import { BackendWasm, getThreadsCount, setThreadsCount } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { BackendUnavailableError, OutOfMemoryError } from '../../common/errors';
+import { threadsFor } from '../../common/threads-for';
 import { startKernelThreads } from '../wasm-kernels/kernel-threads';
 import { wasmKernels } from '../wasm-kernels/wasm-kernels';
 import type { ComputeDevice } from './compute-device';
 import type { Platform } from './platform';
-import { loadWasmModule, MAX_THREADS, type WasmModule } from './wasm-module';
+import { loadWasmModule, type WasmModule } from './wasm-module';
 
 /**
  * Registers tfjs's WebAssembly backend and makes it the current one: with threads where memory can be shared,
@@ -99,14 +100,6 @@ async function openInBrowser(platform: Platform): Promise<OpenedBackend> {
   const kernels = threads > 1 ? wasmKernels() : null;
   const endThreads = kernels ? startKernelThreads(kernels, threads - 1) : () => {};
   return { backend, threads, threadsReason, onDispose: endThreads };
-}
-
-/**
- * All cores of a small machine; of a larger one half, at least four: its logical cores are two to a physical one,
- * and a second thread on a core that computes gains nothing.
- */
-function threadsFor(logicalCores: number): number {
-  return Math.min(logicalCores, Math.max(4, Math.floor(logicalCores / 2)), MAX_THREADS);
 }
 
 /** `malloc` of a full heap answers 0, and tfjs would write the tensor there: over the program's own data. */

@@ -25,8 +25,6 @@ type GlueConfig = Parameters<ModuleFactory>[0] & { readonly wasmMemory?: WebAsse
 /** Wraps a C function: its name, what it returns, what it takes. */
 type CWrap = (name: string, returns: 'number' | null, takes: 'number'[]) => (...values: number[]) => number;
 
-/** Threads that the glue starts and XNNPACK can have; the number is compiled into it. */
-export const MAX_THREADS = 8;
 /** What tfjs's threaded glue would make itself, 16 MiB that may grow to 4 GiB: made here, the kernels can share it. */
 const THREADED_MEMORY = { initial: 256, maximum: 65_536, shared: true };
 /** Workers load in well under a second; if they have not by now, something keeps them from starting. */

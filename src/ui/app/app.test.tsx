@@ -369,6 +369,24 @@ test('PANNs in the list are checked, and removed after a question', async () => 
   expect(await engine.panns.models()).toEqual([]);
 });
 
+test('a sentence embedder is listed once it is imported, checked, and removed after a question', async () => {
+  const { user, studio, engine } = renderStudio();
+  await ready();
+  act(() => studio.view.getState().showPanel('models'));
+  const list = await screen.findByRole('region', { name: /^Sentence embeddings/ });
+  expect(within(list).queryByRole('listitem')).toBeNull();
+  const files = [{ path: 'gte-large/onnx/model_quantized.onnx', blob: new Blob() }];
+  await act(() => studio.models.getState().importFiles(files));
+  await within(list).findByText(/^8 numbers a prompt · onnx\/model_quantized.onnx, 337.0 MB · licence mit$/);
+  const verify = vi.spyOn(engine.sentenceEmbeddings, 'verify');
+  await user.click(within(list).getByRole('button', { name: 'Check Xenova/gte-large' }));
+  await within(list).findByText(/every byte is as it was kept/);
+  expect(verify).toHaveBeenCalledWith('gte-large-1', expect.anything());
+  await user.click(within(list).getByRole('button', { name: 'Remove Xenova/gte-large' }));
+  await user.click(screen.getByRole('button', { name: 'Remove' }));
+  await waitFor(() => expect(within(list).queryByRole('listitem')).toBeNull());
+});
+
 test('a repository’s cost and licence are said before its download, which can be paused and gone on with', async () => {
   let slow = true;
   const pause = () => new Promise<void>((resolve) => setTimeout(resolve, slow ? 300 : 0));

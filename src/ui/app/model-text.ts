@@ -1,5 +1,5 @@
 import type { EngineInfo, LoadProgress, ModelSummary } from '../../engine/protocol';
-import type { ListenerSummary } from '../../engine/protocol-listeners';
+import type { HelperSummary, ListenerSummary } from '../../engine/protocol-helpers';
 
 /** Bytes as people read them, decimal as disks and downloads are: "28.4 MB". */
 export function bytesText(bytes: number): string {
@@ -35,7 +35,7 @@ export function weightsFacts({
   return [`${(parameterCount / 1e6).toFixed(1)} M parameters`, bytesText(bytes), ...known];
 }
 
-export function sourceText({ source, origin }: Pick<ListenerSummary, 'source' | 'origin'>): string {
+export function sourceText({ source, origin }: Pick<HelperSummary, 'source' | 'origin'>): string {
   if (source === 'bundled') return 'bundled';
   return origin ? `downloaded from ${new URL(origin.hubUrl).host}` : 'imported';
 }

@@ -2,9 +2,9 @@ import { createStore } from 'zustand/vanilla';
 import type { Sound, StudioEngine } from '../../engine/protocol';
 import type { ClapModelSummary, ClapScore } from '../../engine/protocol-clap';
 import { toFailure } from './failure';
-import { type ListenerModelsState, listenerModels } from './listener-models';
+import { type HelperModelsState, helperModels } from './helper-models';
 
-export interface ClapState extends ListenerModelsState<ClapModelSummary> {
+export interface ClapState extends HelperModelsState<ClapModelSummary> {
   /** Scores of each sound, by its id, in the order of the models. */
   readonly scores: Readonly<Record<string, readonly ClapScore[]>>;
   /** Sounds that wait for their scores. */
@@ -19,7 +19,7 @@ export interface ClapState extends ListenerModelsState<ClapModelSummary> {
 /** What CLAP says of the takes: asked for each take as soon as it is made, beside the making of the next. */
 export function createClapStore(engine: Pick<StudioEngine, 'clap'>) {
   return createStore<ClapState>()((set, get) => ({
-    ...listenerModels(engine.clap, set, get),
+    ...helperModels(engine.clap, set, get),
     scores: {},
     waiting: [],
     sortBy: null,

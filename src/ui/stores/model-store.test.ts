@@ -8,6 +8,7 @@ import { fakePann } from '../../testing/fake-panns';
 import { isAdapter } from './is-adapter';
 import { isClap } from './is-clap';
 import { isPann } from './is-pann';
+import { isSentenceEmbedder } from './is-sentence-embedder';
 import { createModelStore } from './model-store';
 
 const files: readonly ModelFile[] = [{ path: 'tiny/model_index.json', blob: new Blob(['{}']) }];
@@ -18,13 +19,15 @@ function setUp(lastModelId: string | null = null) {
   const onAdapter = vi.fn();
   const onClap = vi.fn();
   const onPann = vi.fn();
-  const options = { lastModelId: () => lastModelId, onUsed, onAdapter, onClap, onPann };
+  const onSentenceModel = vi.fn();
+  const options = { lastModelId: () => lastModelId, onUsed, onAdapter, onClap, onPann, onSentenceModel };
   return {
     engine,
     onUsed,
     onAdapter,
     onClap,
     onPann,
+    onSentenceModel,
     store: createModelStore(engine, options),
   };
 }
@@ -167,6 +170,15 @@ test.each<[boolean, readonly string[]]>([
   [false, ['adapter_config.json', 'adapter_model.safetensors']],
 ])('whether files are a CLAP: %s', (expected, paths) => {
   expect(isClap(paths.map((path) => ({ path, blob: new Blob() })))).toBe(expected);
+});
+
+test.each([
+  [true, ['gte-large/config.json', 'gte-large/tokenizer.json', 'gte-large/onnx/model_quantized.onnx']],
+  [true, ['gte/model.safetensors', 'gte/config.json', 'gte/sentence_bert_config.json']],
+  [false, ['pytorch_model_main.bin', 'pytorch_model_vae.bin', 'main_config.json', 'tokenizer.json']],
+  [false, ['model/model_index.json', 'model/vae/model.onnx']],
+])('whether files are a sentence embedder: %s', (expected, paths) => {
+  expect(isSentenceEmbedder(paths.map((path) => ({ path, blob: new Blob() })))).toBe(expected);
 });
 
 test('a CLAP is imported beside the model in use', async () => {

@@ -6,6 +6,7 @@ import { type Failure, toFailure } from './failure';
 import { isAdapter } from './is-adapter';
 import { isClap } from './is-clap';
 import { isPann } from './is-pann';
+import { isSentenceEmbedder } from './is-sentence-embedder';
 
 export type ModelJob =
   | { readonly kind: 'load'; readonly modelId: string; readonly progress: LoadProgress | null }
@@ -27,7 +28,7 @@ export interface ModelState {
   use(id: string): Promise<void>;
   /** Frees the memory of the model in use. */
   unload(): Promise<void>;
-  /** Takes a model, a CLAP, PANNs, or a LoRA for the model in use. */
+  /** Takes a model, a CLAP, PANNs, a sentence embedder, or a LoRA for the model in use. */
   importFiles(files: readonly ModelFile[] | Promise<readonly ModelFile[]>): Promise<void>;
   /** Reads the list again. */
   refresh(): Promise<void>;
@@ -42,6 +43,7 @@ export interface ModelStoreOptions {
   readonly onAdapter: (adapter: TrainRun) => void;
   readonly onClap: () => void;
   readonly onPann: () => void;
+  readonly onSentenceModel: () => void;
 }
 
 /** An engine that ended is told by its status, and once it is back the list and the model are read again. */
@@ -49,7 +51,7 @@ const ENGINE_ENDED: ReadonlySet<Failure['code']> = new Set(['worker-died', 'devi
 
 export function createModelStore(
   engine: StudioEngine,
-  { lastModelId, onUsed, onAdapter, onClap, onPann }: ModelStoreOptions,
+  { lastModelId, onUsed, onAdapter, onClap, onPann, onSentenceModel }: ModelStoreOptions,
 ) {
   let abort: AbortController | null = null;
 
@@ -144,6 +146,11 @@ export function createModelStore(
           if (isClap(given)) {
             await engine.clap.importFiles(given, { signal, onProgress });
             onClap();
+            return;
+          }
+          if (isSentenceEmbedder(given)) {
+            await engine.sentenceEmbeddings.importFiles(given, { signal, onProgress });
+            onSentenceModel();
             return;
           }
           const model = await engine.models.importFiles(given, { signal, onProgress });

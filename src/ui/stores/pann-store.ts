@@ -2,7 +2,7 @@ import { createStore } from 'zustand/vanilla';
 import type { StudioEngine } from '../../engine/protocol';
 import type { PannModelSummary, PannTag } from '../../engine/protocol-panns';
 import { type Failure, toFailure } from './failure';
-import { type ListenerModelsState, listenerModels } from './listener-models';
+import { type HelperModelsState, helperModels } from './helper-models';
 
 /** A sound that PANNs are asked about; the same key is the same sound. */
 export interface HeardSound {
@@ -18,7 +18,7 @@ export interface HeardTags {
   readonly tags: readonly PannTag[];
 }
 
-export interface PannState extends ListenerModelsState<PannModelSummary> {
+export interface PannState extends HelperModelsState<PannModelSummary> {
   /** By the sounds' keys. */
   readonly heard: Readonly<Record<string, HeardTags>>;
   /** Sounds that wait for their turn, or are being heard. */
@@ -52,7 +52,7 @@ export function createPannStore({ panns }: Pick<StudioEngine, 'panns'>) {
     }
 
     return {
-      ...listenerModels(panns, set, get),
+      ...helperModels(panns, set, get),
       heard: {},
       waiting: new Set(),
       failures: {},

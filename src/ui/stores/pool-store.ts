@@ -22,6 +22,8 @@ export interface PoolWork {
   readonly stage: 'embed' | 'cluster' | 'write';
   readonly index: number;
   readonly count: number;
+  /** Null before it is known, and where it is not measured. */
+  readonly remainingSeconds?: number | null;
 }
 
 export interface PoolState {
@@ -39,7 +41,8 @@ export interface PoolState {
   readonly failure: Failure | null;
   setText(text: string): void;
   setEndpoint(change: Partial<LanguageModelEndpoint>): void;
-  cluster(prompts: readonly string[], settings: ClusterSettings): Promise<void>;
+  /** @param embeddings id of what embeds the prompts; default: the engine's choice */
+  cluster(prompts: readonly string[], settings: ClusterSettings, embeddings?: string): Promise<void>;
   /** The picked prompts take the place of all. */
   keepPicked(): void;
   undoPicked(): void;
@@ -136,14 +139,15 @@ export function createPoolStore(
               endpoint: { ...endpoint, ...change },
               ...(apiKey === undefined ? {} : { apiKey }),
             })),
-          cluster: (prompts, settings) =>
+          cluster: (prompts, settings, embeddings) =>
             run({ stage: 'embed', index: 0, count: prompts.length }, async (signal) => {
               const clusters = await preferences.clusterPrompts(
-                { prompts, ...settings },
+                { prompts, ...settings, ...(embeddings === undefined ? {} : { embeddings }) },
                 {
                   signal,
-                  onProgress: ({ stage, index, count }) => {
-                    if (stage === 'embed' || stage === 'cluster') set({ work: { stage, index, count } });
+                  onProgress: ({ stage, index, count, remainingSeconds }) => {
+                    if (stage !== 'embed' && stage !== 'cluster') return;
+                    set({ work: { stage, index, count, remainingSeconds } });
                   },
                 },
               );

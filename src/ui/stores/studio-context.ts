@@ -10,6 +10,7 @@ import type { HubState } from './hub-store';
 import type { ModelState } from './model-store';
 import type { PannState } from './pann-store';
 import type { PlayerState } from './player-store';
+import type { SentenceState } from './sentence-store';
 import type { SettingsState } from './settings-store';
 import type { Studio } from './studio';
 import type { ViewState } from './view-store';
@@ -64,6 +65,10 @@ export function useFineTune<T>(select: (state: FineTuneState) => T): T {
 
 export function usePanns<T>(select: (state: PannState) => T): T {
   return useStore(useStudio().panns, select);
+}
+
+export function useSentences<T>(select: (state: SentenceState) => T): T {
+  return useStore(useStudio().sentences, select);
 }
 
 export function useClap<T>(select: (state: ClapState) => T): T {

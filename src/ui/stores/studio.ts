@@ -15,6 +15,7 @@ import { createPannStore } from './pann-store';
 import { createPlayerStore, type SoundOutput } from './player-store';
 import { createPoolStore } from './pool-store';
 import { createPreferenceStore } from './preference-store';
+import { createSentenceStore } from './sentence-store';
 import { createSettingsStore } from './settings-store';
 import { createViewStore } from './view-store';
 
@@ -61,6 +62,7 @@ export function createStudio(client: EngineClient, options: StudioOptions) {
   const fineTune = createFineTuneStore(client, pairs);
   const clap = createClapStore(client);
   const panns = createPannStore(client);
+  const sentences = createSentenceStore(client);
   const models = createModelStore(client, {
     lastModelId: () => memory.getState().modelId,
     onUsed: (modelId) => memory.setState({ modelId }),
@@ -70,6 +72,7 @@ export function createStudio(client: EngineClient, options: StudioOptions) {
     },
     onClap: () => void clap.getState().refresh(),
     onPann: () => void panns.getState().refresh(),
+    onSentenceModel: () => void sentences.getState().refresh(),
   });
   const generations = createGenerationStore(
     client,
@@ -102,12 +105,14 @@ export function createStudio(client: EngineClient, options: StudioOptions) {
       await models.getState().refresh();
       await clap.getState().refresh();
       await panns.getState().refresh();
+      await sentences.getState().refresh();
     }),
     models,
     panns,
     player: createPlayerStore(output, eachFrame),
     pool: createPoolStore(client, storage),
     preferences: createPreferenceStore(client),
+    sentences,
     settings,
     view: createViewStore(),
     connect(): () => void {

@@ -17,4 +17,9 @@ export const knownModels: readonly KnownModel[] = [
   { repo: 'laion/clap-htsat-unfused', about: 'CLAP, to score sounds with: of sounds and of their captions' },
   { repo: 'laion/larger_clap_general', about: 'CLAP, to score sounds with: larger, of music and speech too' },
   { repo: 'nicofarr/panns_Cnn14', about: 'PANNs Cnn14 at 32 kHz: names the sound events in a sound. 0.3 GB' },
+  {
+    repo: 'Xenova/gte-large',
+    about:
+      'gte-large in ONNX, to cluster prompts with as the paper does. 337 MB; thenlper/gte-large is under mit',
+  },
 ];

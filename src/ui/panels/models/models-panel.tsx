@@ -1,4 +1,4 @@
-import { type ChangeEvent, type DragEvent, useEffect, useRef, useState } from 'react';
+import { useEffect, useState } from 'react';
 import type { ModelSummary } from '../../../engine/protocol';
 import { checkText, loadFraction, loadText, modelFacts, sourceText } from '../../app/model-text';
 import { Button, IconButton } from '../../components/button';
@@ -11,9 +11,9 @@ import { helpFor } from '../../stores/failure';
 import { useEngine, useGenerations, useHub, useModels } from '../../stores/studio-context';
 import { AdapterField } from '../generate/adapter-field';
 import { Fit } from './fit';
+import { HelperLists } from './helper-lists';
 import { HubSection } from './hub-section';
-import { ListenerLists } from './listener-lists';
-import { filesOfDrop, filesOfInput } from './model-files';
+import { ImportArea } from './import-area';
 import { fitOf } from './model-fit';
 import styles from './models-panel.module.css';
 import { StorageMeter } from './storage-meter';
@@ -45,7 +45,7 @@ export function ModelsPanel() {
         ))}
       </ul>
       <AdaptersInUse />
-      <ListenerLists />
+      <HelperLists />
       {failure && (
         <Notice kind="error" title={helpFor(failure.code).title}>
           <p className={styles.message}>{failure.message}</p>
@@ -162,85 +162,5 @@ function ModelRow({ model, onRemove }: { readonly model: ModelSummary; readonly 
         )}
       </div>
     </li>
-  );
-}
-
-/** A diffusers folder or Tango's published files, chosen or dropped. */
-function ImportArea() {
-  const job = useModels((state) => state.job);
-  const importFiles = useModels((state) => state.importFiles);
-  const cancel = useModels((state) => state.cancel);
-  const input = useRef<HTMLInputElement>(null);
-  const filesInput = useRef<HTMLInputElement>(null);
-  const [over, setOver] = useState(false);
-
-  function onChosen({ currentTarget }: ChangeEvent<HTMLInputElement>): void {
-    const files = filesOfInput(currentTarget.files);
-    currentTarget.value = '';
-    if (files.length > 0) void importFiles(files);
-  }
-
-  function onDrop(event: DragEvent): void {
-    event.preventDefault();
-    setOver(false);
-    if (job) return;
-    void importFiles(filesOfDrop(event.dataTransfer));
-  }
-
-  if (job?.kind === 'import') {
-    return (
-      <div className={styles.drop}>
-        <ProgressBar label="Importing the model" fraction={loadFraction(job.progress)} />
-        <p className={styles.facts}>{job.progress ? loadText(job.progress) : 'Checking the files…'}</p>
-        <Button size="small" onClick={cancel}>
-          Cancel the import
-        </Button>
-      </div>
-    );
-  }
-  return (
-    <fieldset
-      className={`${styles.drop} ${over ? styles.over : ''}`}
-      aria-label="Import a model, an adapter, a CLAP or PANNs"
-      onDragOver={(event) => {
-        event.preventDefault();
-        setOver(true);
-      }}
-      onDragLeave={() => setOver(false)}
-      onDrop={onDrop}
-    >
-      <p>
-        Drop a diffusers folder here (<code>model_index.json</code> with its component folders), or Tango’s
-        published files: <code>pytorch_model_main.bin</code>, <code>pytorch_model_vae.bin</code>, their{' '}
-        <code>.json</code> configs, and <code>tokenizer.json</code> of google/flan-t5-large. A LoRA for the
-        model in use can be dropped too: PEFT’s two files, or one <code>.safetensors</code> of diffusers or
-        kohya. And a CLAP, to score with: LAION’s <code>.pt</code> with roberta-base’s{' '}
-        <code>tokenizer.json</code>, or a transformers folder. And PANNs, to name sound events: a published{' '}
-        <code>Cnn14….pth</code>.
-      </p>
-      <div className={styles.tools}>
-        <Button
-          size="small"
-          icon={<Icon name="folder" />}
-          disabled={job !== null}
-          onClick={() => input.current?.click()}
-        >
-          Choose a folder…
-        </Button>
-        <Button size="small" disabled={job !== null} onClick={() => filesInput.current?.click()}>
-          Choose files…
-        </Button>
-      </div>
-      <input
-        ref={input}
-        type="file"
-        hidden
-        aria-label="Model folder"
-        multiple
-        {...{ webkitdirectory: '' }}
-        onChange={onChosen}
-      />
-      <input ref={filesInput} type="file" hidden aria-label="Model files" multiple onChange={onChosen} />
-    </fieldset>
   );
 }

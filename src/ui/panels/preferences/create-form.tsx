@@ -12,6 +12,7 @@ import { useStudio } from '../../stores/studio-context';
 import { PoolFailure } from './pool-progress';
 import styles from './preferences.module.css';
 import { PromptClustersSection } from './prompt-clusters';
+import { timeText } from './time-text';
 import { usePool } from './use-preferences';
 import { WrongCaptionsSection } from './wrong-captions';
 
@@ -215,10 +216,4 @@ export function CreateForm() {
 /** Lines that say something. */
 function said(captions: readonly string[]): readonly string[] {
   return captions.map((caption) => caption.trim()).filter(Boolean);
-}
-
-export function timeText(seconds: number): string {
-  if (seconds < 90) return `${Math.round(seconds)} s`;
-  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
-  return `${(seconds / 3600).toFixed(1)} h`;
 }

@@ -5,7 +5,6 @@ import { Button } from '../../components/button';
 import { Notice } from '../../components/notice';
 import { ProgressBar } from '../../components/progress-bar';
 import { useStudio } from '../../stores/studio-context';
-import { timeText } from './create-form';
 import { ExportDialog } from './export-dialog';
 import { HealthView } from './health-view';
 import { ListenView } from './listen-view';
@@ -14,6 +13,7 @@ import { FIRST_LOOK, PairTable } from './pair-table';
 import styles from './preferences.module.css';
 import { pairRows } from './queue';
 import { SelectionView } from './selection-view';
+import { timeText } from './time-text';
 import { usePreferences } from './use-preferences';
 
 type Tab = 'selection' | 'pairs' | 'listen' | 'health';

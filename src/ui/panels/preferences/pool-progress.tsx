@@ -5,6 +5,7 @@ import { helpFor } from '../../stores/failure';
 import type { PoolWork } from '../../stores/pool-store';
 import { useStudio } from '../../stores/studio-context';
 import styles from './preferences.module.css';
+import { timeText } from './time-text';
 import { usePool } from './use-preferences';
 
 const WORDS: Readonly<Record<PoolWork['stage'], string>> = {
@@ -18,13 +19,15 @@ export function PoolProgress({ stages }: { readonly stages: readonly PoolWork['s
   const { pool } = useStudio();
   const work = usePool((state) => state.work);
   if (!work || !stages.includes(work.stage)) return null;
-  const { stage, index, count } = work;
+  const { stage, index, count, remainingSeconds } = work;
+  const loading = stage === 'embed' && index === 0;
   return (
     <div className={styles.row} role="status">
-      <ProgressBar label={WORDS[stage]} fraction={stage === 'cluster' ? null : index / count} />
+      <ProgressBar label={WORDS[stage]} fraction={stage === 'cluster' || loading ? null : index / count} />
       <span className={styles.quiet}>
-        {WORDS[stage]} {index + (stage === 'write' ? 1 : 0)}
-        {stage !== 'cluster' && ` of ${count}`}
+        {loading ? 'Loading what embeds them' : `${WORDS[stage]} ${index + (stage === 'write' ? 1 : 0)}`}
+        {stage !== 'cluster' && !loading && ` of ${count}`}
+        {typeof remainingSeconds === 'number' && `, about ${timeText(remainingSeconds)} left`}
       </span>
       <Button size="small" onClick={() => pool.getState().stop()}>
         Stop

@@ -5,6 +5,7 @@ import { Button } from '../../components/button';
 import { Field } from '../../components/field';
 import { NumberInput } from '../../components/number-input';
 import { useStudio } from '../../stores/studio-context';
+import { EmbeddingsField, useEmbeddingChoices } from './embeddings-field';
 import { PoolProgress } from './pool-progress';
 import styles from './preferences.module.css';
 import { usePool } from './use-preferences';
@@ -19,13 +20,18 @@ export function PromptClustersSection({ prompts }: { readonly prompts: readonly 
     ...CLUSTER_DEFAULTS,
     clusters: Math.min(CLUSTER_DEFAULTS.clusters, Math.max(2, Math.round(prompts.length / 10))),
   }));
+  const choices = useEmbeddingChoices();
+  const [wanted, setWanted] = useState<string>();
+  // What was removed meanwhile is chosen no more.
+  const embeddings = choices.find(({ id }) => id === wanted)?.id;
   return (
     <details className={styles.fold}>
       <summary>Pick a balanced part</summary>
       <p className={styles.quiet}>
-        K-means over CLAP’s embeddings of the prompts, then as many prompts from each cluster. The paper takes
-        70 from each of 200.
+        K-means over embeddings of the prompts, then as many prompts from each cluster. The paper takes 70
+        from each of 200.
       </p>
+      <EmbeddingsField choices={choices} value={embeddings} onChange={setWanted} />
       <div className={styles.numbers}>
         {(
           [
@@ -48,7 +54,7 @@ export function PromptClustersSection({ prompts }: { readonly prompts: readonly 
       <div className={styles.row}>
         <Button
           disabled={prompts.length < 2 || busy}
-          onClick={() => void pool.getState().cluster(prompts, settings)}
+          onClick={() => void pool.getState().cluster(prompts, settings, embeddings)}
         >
           Cluster {prompts.length} prompts
         </Button>
@@ -68,7 +74,7 @@ export function PromptClustersSection({ prompts }: { readonly prompts: readonly 
 const MAP_PIXELS = 320;
 const MARGIN = 10;
 
-/** Every prompt as a dot, near to those that CLAP finds alike; the picked ones are full, the others pale. */
+/** Every prompt as a dot, near to those that are alike to what embedded them; the picked ones are full, the others pale. */
 function ClusterMap({
   clusters,
 }: {

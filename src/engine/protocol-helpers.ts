@@ -1,9 +1,9 @@
 import type { HubOrigin, ModelCheck } from './protocol-hub';
 import type { JobOptions, ModelFile } from './protocol-jobs';
 
-/** Models that hear sounds (CLAPs, PANNs) as they are kept: types only. */
+/** Models that help beside the one that makes sounds (CLAPs, PANNs, sentence embedders) as they are kept: types only. */
 
-export interface ListenerSummary {
+export interface HelperSummary {
   readonly id: string;
   readonly name: string;
   readonly source: 'bundled' | 'imported';
@@ -15,13 +15,17 @@ export interface ListenerSummary {
   readonly loaded?: true;
   readonly description: string;
   readonly license: string | null;
+  readonly bytes: number;
+}
+
+/** One that hears sounds, on the studio's own kernels: a CLAP, PANNs. */
+export interface ListenerSummary extends HelperSummary {
   /** Of its matrices and kernels; absent in models kept long ago. */
   readonly precision?: 'float16' | 'float32' | 'mixed';
-  readonly bytes: number;
   readonly parameterCount: number;
 }
 
-export interface ListenerModels<S extends ListenerSummary> {
+export interface HelperModels<S extends HelperSummary> {
   /** Those that come with the studio first. */
   models(): Promise<readonly S[]>;
   /** Checks the files, then keeps the model; nothing is kept when anything is wrong. */
@@ -45,8 +49,12 @@ export interface ListenerModels<S extends ListenerSummary> {
       readonly label: string;
     }>,
   ): Promise<ModelCheck>;
-  /** Frees its memory; it is loaded again when it is next asked. */
-  unload(id: string): Promise<void>;
   /** @throws InvalidInputError for a bundled one, ModelNotFoundError */
   remove(id: string): Promise<void>;
+}
+
+/** A listener stays in memory between two questions. */
+export interface ListenerModels<S extends ListenerSummary> extends HelperModels<S> {
+  /** Frees its memory; it is loaded again when it is next asked. */
+  unload(id: string): Promise<void>;
 }

@@ -1,9 +1,9 @@
 import type { LoadProgress } from '../../engine/protocol';
-import type { ListenerModels, ListenerSummary } from '../../engine/protocol-listeners';
+import type { HelperModels, HelperSummary } from '../../engine/protocol-helpers';
 import { type Failure, toFailure } from './failure';
 
-/** The models of one kind that hear sounds, as the Models panel lists them. */
-export interface ListenerModelsState<S extends ListenerSummary = ListenerSummary> {
+/** The models of one kind that help beside the one that makes sounds, as the Models panel lists them. */
+export interface HelperModelsState<S extends HelperSummary = HelperSummary> {
   /** Null until they have been asked for. */
   readonly models: readonly S[] | null;
   /** What last went wrong with them; null when it went well the next time. */
@@ -16,18 +16,18 @@ export interface ListenerModelsState<S extends ListenerSummary = ListenerSummary
   refresh(): Promise<void>;
   /** Compares every byte of an imported one with what was kept. */
   verify(id: string): Promise<void>;
-  /** Frees the memory of one. */
+  /** Frees the memory of one, where one is in memory between two jobs. */
   unload(id: string): Promise<void>;
   /** Forgets an imported one. */
   remove(id: string): Promise<void>;
 }
 
-/** The part of a store that is the same for CLAPs and PANNs. */
-export function listenerModels<S extends ListenerSummary>(
-  api: ListenerModels<S>,
-  set: (part: Partial<ListenerModelsState<S>>) => void,
-  get: () => ListenerModelsState<S>,
-): ListenerModelsState<S> {
+/** The part of a store that is the same for CLAPs, PANNs and sentence embedders. */
+export function helperModels<S extends HelperSummary>(
+  api: HelperModels<S> & { unload?(id: string): Promise<void> },
+  set: (part: Partial<HelperModelsState<S>>) => void,
+  get: () => HelperModelsState<S>,
+): HelperModelsState<S> {
   async function attempt(work: () => Promise<void>): Promise<void> {
     try {
       await work();
@@ -64,7 +64,7 @@ export function listenerModels<S extends ListenerSummary>(
       await read();
     },
     unload: async (id) => {
-      await attempt(() => api.unload(id));
+      await attempt(async () => api.unload?.(id));
       await read();
     },
     remove: async (id) => {

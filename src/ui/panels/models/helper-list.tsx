@@ -1,31 +1,39 @@
 import { type ReactNode, useId, useState } from 'react';
 import { useStore } from 'zustand';
 import type { StoreApi } from 'zustand/vanilla';
-import type { ListenerSummary } from '../../../engine/protocol-listeners';
-import { checkText, loadFraction, loadText, sourceText, weightsFacts } from '../../app/model-text';
+import type { HelperSummary } from '../../../engine/protocol-helpers';
+import { checkText, loadFraction, loadText, sourceText } from '../../app/model-text';
 import { Button, IconButton } from '../../components/button';
 import { Icon } from '../../components/icons';
 import { Notice } from '../../components/notice';
 import { ProgressBar } from '../../components/progress-bar';
 import { RemoveQuestion } from '../../components/remove-question';
 import { helpFor } from '../../stores/failure';
-import type { ListenerModelsState } from '../../stores/listener-models';
+import type { HelperModelsState } from '../../stores/helper-models';
 import styles from './models-panel.module.css';
 
-export interface ListenerListProps {
-  readonly store: Pick<StoreApi<ListenerModelsState>, 'getState' | 'getInitialState' | 'subscribe'>;
+export interface HelperListProps<S extends HelperSummary> {
+  readonly store: Pick<StoreApi<HelperModelsState<S>>, 'getState' | 'getInitialState' | 'subscribe'>;
   readonly title: string;
+  /** What a model is, in a few words each. */
+  readonly facts: (model: S) => readonly string[];
   /** What stays when one is removed. */
   readonly afterwards: string;
   /** Below the list: where others are to be had. */
   readonly children?: ReactNode;
 }
 
-/** Models of one kind that hear sounds. They are loaded when they are asked. */
-export function ListenerList({ store, title, afterwards, children }: ListenerListProps) {
+/** Models of one kind that help beside the one that makes sounds. They are loaded when they are asked. */
+export function HelperList<S extends HelperSummary>({
+  store,
+  title,
+  facts,
+  afterwards,
+  children,
+}: HelperListProps<S>) {
   const models = useStore(store, (state) => state.models);
   const failure = useStore(store, (state) => state.failure);
-  const [removing, setRemoving] = useState<ListenerSummary | null>(null);
+  const [removing, setRemoving] = useState<S | null>(null);
   const heading = useId();
   if (!models) return null;
   return (
@@ -36,7 +44,13 @@ export function ListenerList({ store, title, afterwards, children }: ListenerLis
       {models.length > 0 && (
         <ul className={styles.list}>
           {models.map((model) => (
-            <ListenerRow key={model.id} store={store} model={model} onRemove={() => setRemoving(model)} />
+            <HelperRow
+              key={model.id}
+              store={store}
+              model={model}
+              facts={facts}
+              onRemove={() => setRemoving(model)}
+            />
           ))}
         </ul>
       )}
@@ -59,12 +73,12 @@ export function ListenerList({ store, title, afterwards, children }: ListenerLis
   );
 }
 
-interface ListenerRowProps extends Pick<ListenerListProps, 'store'> {
-  readonly model: ListenerSummary;
+interface HelperRowProps<S extends HelperSummary> extends Pick<HelperListProps<S>, 'store' | 'facts'> {
+  readonly model: S;
   readonly onRemove: () => void;
 }
 
-function ListenerRow({ store, model, onRemove }: ListenerRowProps) {
+function HelperRow<S extends HelperSummary>({ store, model, facts, onRemove }: HelperRowProps<S>) {
   const checking = useStore(store, (state) => state.checking);
   const damaged = useStore(store, (state) => state.checks[model.id]);
   const mine = checking?.id === model.id ? checking : null;
@@ -77,7 +91,7 @@ function ListenerRow({ store, model, onRemove }: ListenerRowProps) {
           {model.state === 'broken' && <span className={styles.broken}>broken</span>}
         </p>
         <p className={styles.facts}>
-          {[...weightsFacts(model), `licence ${model.license ?? 'not given'}`].join(' · ')}
+          {[...facts(model), `licence ${model.license ?? 'not given'}`].join(' · ')}
         </p>
         {model.description && <p className={styles.facts}>{model.description}</p>}
         {mine && (

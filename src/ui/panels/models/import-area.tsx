@@ -1,0 +1,88 @@
+import { type ChangeEvent, type DragEvent, useRef, useState } from 'react';
+import { loadFraction, loadText } from '../../app/model-text';
+import { Button } from '../../components/button';
+import { Icon } from '../../components/icons';
+import { ProgressBar } from '../../components/progress-bar';
+import { useModels } from '../../stores/studio-context';
+import { filesOfDrop, filesOfInput } from './model-files';
+import styles from './models-panel.module.css';
+
+/** A diffusers folder or Tango's published files, chosen or dropped. */
+export function ImportArea() {
+  const job = useModels((state) => state.job);
+  const importFiles = useModels((state) => state.importFiles);
+  const cancel = useModels((state) => state.cancel);
+  const input = useRef<HTMLInputElement>(null);
+  const filesInput = useRef<HTMLInputElement>(null);
+  const [over, setOver] = useState(false);
+
+  function onChosen({ currentTarget }: ChangeEvent<HTMLInputElement>): void {
+    const files = filesOfInput(currentTarget.files);
+    currentTarget.value = '';
+    if (files.length > 0) void importFiles(files);
+  }
+
+  function onDrop(event: DragEvent): void {
+    event.preventDefault();
+    setOver(false);
+    if (job) return;
+    void importFiles(filesOfDrop(event.dataTransfer));
+  }
+
+  if (job?.kind === 'import') {
+    return (
+      <div className={styles.drop}>
+        <ProgressBar label="Importing the model" fraction={loadFraction(job.progress)} />
+        <p className={styles.facts}>{job.progress ? loadText(job.progress) : 'Checking the files…'}</p>
+        <Button size="small" onClick={cancel}>
+          Cancel the import
+        </Button>
+      </div>
+    );
+  }
+  return (
+    <fieldset
+      className={`${styles.drop} ${over ? styles.over : ''}`}
+      aria-label="Import a model, an adapter, or what helps: a CLAP, PANNs, a sentence embedder"
+      onDragOver={(event) => {
+        event.preventDefault();
+        setOver(true);
+      }}
+      onDragLeave={() => setOver(false)}
+      onDrop={onDrop}
+    >
+      <p>
+        Drop a diffusers folder here (<code>model_index.json</code> with its component folders), or Tango’s
+        published files: <code>pytorch_model_main.bin</code>, <code>pytorch_model_vae.bin</code>, their{' '}
+        <code>.json</code> configs, and <code>tokenizer.json</code> of google/flan-t5-large. A LoRA for the
+        model in use can be dropped too: PEFT’s two files, or one <code>.safetensors</code> of diffusers or
+        kohya. And a CLAP, to score with: LAION’s <code>.pt</code> with roberta-base’s{' '}
+        <code>tokenizer.json</code>, or a transformers folder. And PANNs, to name sound events: a published{' '}
+        <code>Cnn14….pth</code>. And a sentence embedder in ONNX, such as gte-large’s folder.
+      </p>
+      <div className={styles.tools}>
+        <Button
+          size="small"
+          icon={<Icon name="folder" />}
+          disabled={job !== null}
+          onClick={() => input.current?.click()}
+        >
+          Choose a folder…
+        </Button>
+        <Button size="small" disabled={job !== null} onClick={() => filesInput.current?.click()}>
+          Choose files…
+        </Button>
+      </div>
+      <input
+        ref={input}
+        type="file"
+        hidden
+        aria-label="Model folder"
+        multiple
+        {...{ webkitdirectory: '' }}
+        onChange={onChosen}
+      />
+      <input ref={filesInput} type="file" hidden aria-label="Model files" multiple onChange={onChosen} />
+    </fieldset>
+  );
+}

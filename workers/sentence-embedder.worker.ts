@@ -1,0 +1,4 @@
+/// <reference lib="webworker" />
+import { serveEmbedder } from '../src/engine/embedder/serve-embedder';
+
+serveEmbedder(self);
