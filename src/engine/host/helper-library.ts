@@ -2,7 +2,7 @@ import { ModelNotFoundError } from '../../common/errors';
 import type { ModelFolder } from '../../weights';
 import type { JobOptions, LoadProgress, ModelCheck } from '../protocol';
 import type { HelperSummary } from '../protocol-helpers';
-import type { ModelStore } from './model-store';
+import type { FileToKeep, ModelStore } from './model-store';
 
 export interface FoundHelper<S> {
   readonly folder: ModelFolder;
@@ -17,7 +17,7 @@ export class HelperLibrary<S extends HelperSummary> {
   /** @param kind "CLAP", for messages */
   constructor(
     private readonly kind: string,
-    protected readonly store: ModelStore<S>,
+    private readonly store: ModelStore<S>,
   ) {}
 
   async list(): Promise<readonly S[]> {
@@ -42,6 +42,22 @@ export class HelperLibrary<S extends HelperSummary> {
     if (damaged.length > 0) this.#broken.add(id);
     else this.#broken.delete(id);
     return { damaged };
+  }
+
+  /** Keeps a model, in place of a broken one. @throws StorageError: nothing is kept then */
+  protected async save(
+    summary: S,
+    files: readonly FileToKeep[],
+    options: JobOptions<LoadProgress>,
+  ): Promise<S> {
+    const kept = await this.store.save(summary, files, options);
+    this.#broken.delete(summary.id);
+    return kept;
+  }
+
+  /** A kept model of which nothing is known to be wrong. */
+  protected async whole(id: string): Promise<S | undefined> {
+    return (await this.list()).find((one) => one.id === id && one.state !== 'broken');
   }
 
   /** @throws ModelNotFoundError */

@@ -44,12 +44,12 @@ export class ListenerLibrary<S extends ListenerSummary> extends HelperLibrary<S>
     options.signal?.throwIfAborted();
     const named = plan ? { ...described, ...downloadedAs(plan, described) } : described;
     const id = `${slugOf(named.name)}-${(await fingerprint(identity)).slice(0, 8)}`;
-    const kept = await this.store.open(id);
-    if (kept) return kept.summary;
+    const kept = await this.whole(id);
+    if (kept) return kept;
     const to = described.parameterCount > LISTENER_FLOAT32_PARAMETERS ? 'F16' : 'F32';
     const narrowed = narrowStateDict(weights, names, { to });
     const bytes = bytesOf(narrowed);
-    return this.store.save(
+    return this.save(
       { ...named, id, bytes, precision: precisionOf(narrowed) },
       [
         ...documents,

@@ -75,7 +75,7 @@ test('a sound at another rate is brought to the model’s', async () => {
   panns.releaseAll();
 });
 
-test('what was imported is there on the next visit with its variant, is checked, and can be removed', async () => {
+test('what was imported is there on the next visit with its variant, is checked, mended by its files, and can be removed', async () => {
   const values = new MemoryStore();
   const { id } = await openTagger(values).importFiles(FILES);
   expect((await openTagger(values).importFiles(FILES)).id).toBe(id);
@@ -90,6 +90,9 @@ test('what was imported is there on the next visit with its variant, is checked,
   await values.set(weights!, { ...chunk, blob: new Blob([new Uint8Array(chunk.blob.size)]) });
   expect(await later.verify(id)).toEqual({ damaged: ['model.safetensors'] });
   expect(await later.models()).toMatchObject([{ id, state: 'broken' }]);
+  const mended = await later.importFiles(FILES);
+  expect(await later.models()).toEqual([{ ...mended, loaded: true }]);
+  expect(await later.verify(id)).toEqual({ damaged: [] });
   await later.remove(id);
   expect(await later.models()).toEqual([]);
   expect(await values.keys()).toEqual([]);

@@ -38,10 +38,10 @@ export class SentenceLibrary extends HelperLibrary<SentenceModelSummary> {
     const kept = await filesToKeep(given);
     const described = await summarize(folderFromFiles(kept), plan, folderNameOf(files));
     const id = `${slugOf(described.name)}-${(await fingerprint(kept)).slice(0, 8)}`;
-    const known = (await this.list()).find((one) => one.id === id && one.state !== 'broken');
+    const known = await this.whole(id);
     if (known) return known;
     await this.#try(kept, described, signal);
-    return this.store.save({ ...described, id }, kept, { ...options, signal });
+    return this.save({ ...described, id }, kept, { ...options, signal });
   }
 
   async #try(
