@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, it } from 'vitest';
 import { required } from '../common/assert';
+import { TorchGenerator } from '../common/random';
 import { parseUNet2DConditionConfig, UNet2DConditionModel } from '../models/unet-2d-condition';
 import { type Parameter, ParameterRoot } from '../nn';
 import {
@@ -11,18 +12,21 @@ import {
   loadFixture,
   randomStateDict,
 } from '../testing';
-import { diffusionDpoLoss, rewardMargins } from './diffusion-dpo-loss';
+import { diffusionDpoLoss, knownErrors, type PredictedHalf, rewardMargins } from './diffusion-dpo-loss';
 import { ForwardProcess } from './forward-process';
 
 import { sampleErrors, sftLoss } from './sft-loss';
 
 const fixture = await loadFixture(new URL('./fixtures/losses.safetensors', import.meta.url));
+/** Predictions and targets of float32, so that the loss alone is looked at. */
+const GIVEN = await loadFixture(new URL('./fixtures/dpo-loss.safetensors', import.meta.url));
 const beta = fixture.metadata<number>('beta');
 /**
- * Of every loss, absolute. Beta multiplies differences of errors by 1000, so float32's rounding of the predictions
+ * Of every loss, absolute. Beta multiplies differences of errors by 1000, so float32's rounding of the UNet's predictions
  * shows: PyTorch's own float32 is 6e-5 to 9e-5 from this float64 fixture, by the number of threads and the memory
  * format. Every order of additions lands elsewhere (1.8e-5 with the wasm kernels, 1.6e-5 with the shaders; with an e^x
- * of one more term 3.2e-5): half of PyTorch's distance is what both backends are held to.
+ * of one more term 3.2e-5): half of PyTorch's distance is what both backends are held to. The loss adds nothing to it:
+ * in float64 of wasm's own predictions it is 1.794e-5 away too, and given predictions are held to 1e-5 below.
  */
 const LOSS_TOLERANCE = 3e-5;
 
@@ -95,6 +99,60 @@ forEachBackend('Losses', () => {
     });
     root.dispose();
   });
+
+  it.each([
+    ['predictions', false, 1e-5],
+    // 1,024 elements: each square is rounded once, and that is what is left; a clip has thirty times as many.
+    ['errors', true, 3e-5],
+  ])(
+    'dpo loss of given predictions, beside the %s of the reference, equals torch',
+    async (_, asErrors, tolerance) => {
+      const given = (name: string): tf.Tensor => GIVEN.tensor(name);
+      const loss = (winner: tf.Tensor, loser: tf.Tensor): tf.Scalar => {
+        const half = (name: string, prediction: tf.Tensor): PredictedHalf => {
+          const [reference, target] = [given(`reference.${name}`), given(`target.${name}`)];
+          return { prediction, target, reference: asErrors ? knownErrors(reference, target) : reference };
+        };
+        return diffusionDpoLoss(
+          rewardMargins(half('winner', winner), half('loser', loser), GIVEN.metadata('beta')),
+        );
+      };
+      const predictions = ['winner', 'loser'].map((name) => given(`prediction.${name}`));
+      const { value, grads } = tf.valueAndGrads((winner, loser) => loss(winner!, loser!))(predictions);
+      expect(Math.abs((await value.data())[0]! - GIVEN.values('dpo').data[0]!)).toBeLessThan(tolerance);
+      for (const [i, name] of ['winner', 'loser'].entries()) {
+        expectSameDirection(await grads[i]!.data(), GIVEN.values(`gradient.${name}`).data, name);
+      }
+      tf.dispose([value, grads, predictions]);
+    },
+  );
+
+  it.each([
+    ['predictions', false],
+    ['errors', true],
+  ])(
+    'dpo loss of latents of 10.24 s, beside the %s of the reference, equals torch to 1e-5',
+    async (_, asErrors) => {
+      const generator = new TorchGenerator(GIVEN.metadata('clip_seed'));
+      const size = 32_768;
+      const normal = (factor: number): Float32Array =>
+        generator.randn(2 * size).map((value) => value * factor);
+      const tensor = (values: Float32Array): tf.Tensor => tf.tensor(values, [2, size]);
+      const half = (): PredictedHalf => {
+        const [prediction, target, moved] = [normal(1), normal(1.5), normal(2 ** -10)];
+        const reference = tensor(prediction.map((value, i) => value + moved[i]!));
+        const v = tensor(target);
+        return {
+          prediction: tensor(prediction),
+          target: v,
+          reference: asErrors ? knownErrors(reference, v) : reference,
+        };
+      };
+      const loss = tf.tidy(() => diffusionDpoLoss(rewardMargins(half(), half(), GIVEN.metadata('beta'))));
+      expect(Math.abs((await loss.data())[0]! - GIVEN.values('dpo.clip').data[0]!)).toBeLessThan(1e-5);
+      loss.dispose();
+    },
+  );
 
   it('errors of each sample equal torch', async () => {
     const { model, root } = await loadUNet(fixture);

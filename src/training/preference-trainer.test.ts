@@ -66,10 +66,11 @@ async function withTrainer<T>(
   data = DATA,
   /** The frozen model stays and is the reference, where every weight is trained too. */
   keepsBase = recipe.trains === 'lora',
+  precision: 'float32' | 'float16' = 'float32',
 ): Promise<T> {
   const root = new ParameterRoot();
   const unet = new UNet2DConditionModel(parseUNet2DConditionConfig(fixture.metadata('config')), root.scope);
-  await root.load(randomStateDict(fixture.metadata('state_dict'), fixture.metadata('seed')));
+  await root.load(randomStateDict(fixture.metadata('state_dict'), fixture.metadata('seed')), { precision });
   const part =
     recipe.trains === 'lora'
       ? new LoraPart(LoraAdapter.create(unet.adaptableLayers(), recipe.lora, recipe.seed))
@@ -212,15 +213,25 @@ forEachBackend('PreferenceTrainer', (backend) => {
     expect(Math.abs(alone.at(-1)!.margin!)).toBeGreaterThan(0.1);
   });
 
-  it('begins every weight at ln 2 to the bit, with its model gone', async () => {
-    await withTrainer({ ...RECIPE, trains: 'unet' }, async (trainer, unet) => {
-      expect([...unet.parameters().values()].every(({ isLoaded }) => !isLoaded)).toBe(true);
-      const { loss, pairs } = await trainer.step(unet);
-      expect(pairs.map(({ margin }) => margin)).toEqual(pairs.map(() => expect.closeTo(0, 12)));
-      expect(Math.abs(loss - Math.LN2)).toBeLessThan(1e-7);
-      await expect(trainer.measureReferences(unet)).rejects.toThrow(/not the reference any more/);
-    });
-  });
+  it.each(['float32', 'float16'] as const)(
+    'begins every weight of a %s model at ln 2 to the bit, with the model gone',
+    async (precision) => {
+      const recipe = { ...RECIPE, trains: 'unet' } as const;
+      await withTrainer(
+        recipe,
+        async (trainer, unet) => {
+          expect([...unet.parameters().values()].every(({ isLoaded }) => !isLoaded)).toBe(true);
+          const { loss, pairs } = await trainer.step(unet);
+          expect(pairs.map(({ margin }) => margin)).toEqual(pairs.map(() => expect.closeTo(0, 12)));
+          expect(Math.abs(loss - Math.LN2)).toBeLessThan(1e-7);
+          await expect(trainer.measureReferences(unet)).rejects.toThrow(/not the reference any more/);
+        },
+        DATA,
+        false,
+        precision,
+      );
+    },
+  );
 
   it('names the pair whose reference is NaN, and takes no step before all are measured', async () => {
     const recipe = { ...RECIPE, trains: 'unet', pairsPerPass: 1, pairsPerStep: 4 } as const;
