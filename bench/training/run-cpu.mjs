@@ -21,7 +21,7 @@ const python = option('python', 'python3');
 /** Steps of a turn, behind one that warms up. */
 const STEPS = 3;
 /** Of the studio before the first turn: V8 compiles what is called often again. */
-const WARM_STEPS = 6;
+const WARM_MS = 4000;
 const SIZES = { default: [64, 8], 'tango-quarter': [128, 16] };
 const folderOf = (model) => join(root, 'bench/out/training', model);
 
@@ -41,7 +41,9 @@ for (const model of models) {
   const config = JSON.parse(readFileSync(join(folderOf(model), 'config.json'), 'utf8'));
   const weights = new Blob([readFileSync(join(folderOf(model), 'unet.safetensors'))]);
   const step = await openStep({ config, weights, size: SIZES[model] });
-  for (let warm = 0; warm < WARM_STEPS; warm++) step();
+  const began = performance.now();
+  do step();
+  while (performance.now() - began < WARM_MS);
   const studio = [];
   for (let turn = 0; turn < turns; turn++) {
     if (turn > 0) torch.push(torchTurn(model));

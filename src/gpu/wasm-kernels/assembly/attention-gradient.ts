@@ -1,6 +1,6 @@
 import { softmaxRow } from './attention';
 import { multiplyAdd, splat, sumOf } from './math';
-import { accumulate, accumulateOuter, fillTile, storeRow, TILE_COLUMNS, TILE_ROWS } from './product';
+import { accumulate, accumulateOuter, fillTile, multiply, storeRow, TILE_COLUMNS, TILE_ROWS } from './product';
 
 /**
  * The gradients of `attention` by its queries, keys and values. For a block of queries at a time the probabilities P are
@@ -47,8 +47,8 @@ export function attentionGradient(args: usize, unit: i32, scratch: usize): void 
       const p = probabilities + offset;
       const ds = slopes + offset;
       const last = end - 1;
-      rowsByPanels(tile, q, row, last, step, depth, packedKeys, panels, p, rowBytes);
-      rowsByPanels(tile, dy, row, last, valueStep, valueDepth, packedValues, panels, ds, rowBytes);
+      rowsByPanels(q, row, last, step, depth, packedKeys, panels, p, rowBytes);
+      rowsByPanels(dy, row, last, valueStep, valueDepth, packedValues, panels, ds, rowBytes);
       for (let i = 0; i < TILE_ROWS; i += 1) {
         const line = bias ? bias + (<usize>min(row + i, last)) * load<usize>(args, 64) : 0;
         const at = (<usize>i) * rowBytes;
@@ -74,21 +74,17 @@ export function attentionGradient(args: usize, unit: i32, scratch: usize): void 
 
 /** The products of six rows with all panels, [6, panels * 8]. Beyond `last` that row is taken again. */
 function rowsByPanels(
-  tile: usize, rows: usize, first: i32, last: i32, step: usize, depth: i32, packed: usize, panels: i32,
+  rows: usize, first: i32, last: i32, step: usize, depth: i32, packed: usize, panels: i32,
   out: usize, outBytes: usize,
 ): void {
   const r0 = rows + (<usize>first) * step;
   const rest = <usize>min(TILE_ROWS - 1, last - first);
   for (let panel = 0; panel < panels; panel += 1) {
-    fillTile(tile, 0, TILE_COLUMNS);
-    accumulate(
-      tile, r0, r0 + min(rest, 1) * step, r0 + min(rest, 2) * step, r0 + min(rest, 3) * step,
-      r0 + min(rest, 4) * step, r0 + min(rest, 5) * step,
-      depth, packed + (<usize>(panel * depth)) * 32, 32,
+    multiply(
+      out + (<usize>panel) * 32, outBytes, r0, r0 + min(rest, 1) * step, r0 + min(rest, 2) * step,
+      r0 + min(rest, 3) * step, r0 + min(rest, 4) * step, r0 + min(rest, 5) * step,
+      depth, packed + (<usize>(panel * depth)) * 32,
     );
-    for (let i = 0; i < TILE_ROWS; i += 1) {
-      storeRow(tile, i, TILE_COLUMNS, out + (<usize>i) * outBytes + (<usize>panel) * 32);
-    }
   }
 }
 

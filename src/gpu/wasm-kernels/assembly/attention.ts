@@ -1,5 +1,5 @@
 import { exp, maxOf, multiplyAdd, splat, sumOf } from './math';
-import { accumulate, fillTile, storeRow, TILE_COLUMNS, TILE_ROWS } from './product';
+import { accumulate, fillTile, multiply, TILE_COLUMNS, TILE_ROWS } from './product';
 
 /** Queries in one unit: a multiple of the tile's rows. */
 const UNIT_QUERIES: i32 = 48;
@@ -61,15 +61,11 @@ export function attention(args: usize, unit: i32, scratch: usize): void {
     const q0 = q + (<usize>row) * step;
     const rest = <usize>min(TILE_ROWS - 1, end - 1 - row);
     for (let panel = 0; panel < panels; panel += 1) {
-      fillTile(tile, 0, TILE_COLUMNS);
-      accumulate(
-        tile, q0, q0 + min(rest, 1) * step, q0 + min(rest, 2) * step, q0 + min(rest, 3) * step,
-        q0 + min(rest, 4) * step, q0 + min(rest, 5) * step,
-        depth, k + (<usize>(panel * depth)) * 32, 32,
+      multiply(
+        scores + (<usize>panel) * 32, rowBytes, q0, q0 + min(rest, 1) * step, q0 + min(rest, 2) * step,
+        q0 + min(rest, 3) * step, q0 + min(rest, 4) * step, q0 + min(rest, 5) * step,
+        depth, k + (<usize>(panel * depth)) * 32,
       );
-      for (let i = 0; i < TILE_ROWS; i += 1) {
-        storeRow(tile, i, TILE_COLUMNS, scores + (<usize>i) * rowBytes + (<usize>panel) * 32);
-      }
     }
     for (let i = 0; i < TILE_ROWS; i += 1) {
       const line = bias ? bias + (<usize>min(row + i, end - 1)) * load<usize>(args, 48) : 0;
@@ -97,19 +93,20 @@ export function softmaxRow(row: usize, keys: i32, scale: v128, bias: usize, bias
   const whole = (<usize>(keys & ~3)) << 2;
   const bytes = (<usize>keys) << 2;
   const factor = f32x4.extract_lane(scale, 0);
+  // A score that is NaN is left out here, and makes its power and so the sum NaN.
   let largest = splat(-Infinity);
   if (bias && biasStep) {
     for (let i: usize = 0; i < whole; i += 16) {
       const score = multiplyAdd(v128.load(row + i), scale, v128.load(bias + i));
       v128.store(row + i, score);
-      largest = f32x4.max(largest, score);
+      largest = f32x4.pmax(largest, score);
     }
   } else {
     const shift = bias ? splat(load<f32>(bias)) : splat(0);
     for (let i: usize = 0; i < whole; i += 16) {
       const score = multiplyAdd(v128.load(row + i), scale, shift);
       v128.store(row + i, score);
-      largest = f32x4.max(largest, score);
+      largest = f32x4.pmax(largest, score);
     }
   }
   let most = maxOf(largest);

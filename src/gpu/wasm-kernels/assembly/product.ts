@@ -66,6 +66,68 @@ export function accumulate(
 }
 
 /**
+ * The product of six rows of `depth` values with a [depth, 8] panel, written to rows that are `outStride` bytes apart: for
+ * short depths, where a tile that is filled, added to and copied takes as long as the product.
+ */
+export function multiply(
+  out: usize, outStride: usize, a0: usize, a1: usize, a2: usize, a3: usize, a4: usize, a5: usize,
+  depth: i32, b: usize,
+): void {
+  let c00 = f32x4.splat(0), c01 = f32x4.splat(0);
+  let c10 = f32x4.splat(0), c11 = f32x4.splat(0);
+  let c20 = f32x4.splat(0), c21 = f32x4.splat(0);
+  let c30 = f32x4.splat(0), c31 = f32x4.splat(0);
+  let c40 = f32x4.splat(0), c41 = f32x4.splat(0);
+  let c50 = f32x4.splat(0), c51 = f32x4.splat(0);
+  for (let k = 0; k < depth; k += 1) {
+    const b0 = v128.load(b, 0);
+    const b1 = v128.load(b, 16);
+    let a = v128.load32_splat(a0);
+    c00 = multiplyAdd(a, b0, c00);
+    c01 = multiplyAdd(a, b1, c01);
+    a = v128.load32_splat(a1);
+    c10 = multiplyAdd(a, b0, c10);
+    c11 = multiplyAdd(a, b1, c11);
+    a = v128.load32_splat(a2);
+    c20 = multiplyAdd(a, b0, c20);
+    c21 = multiplyAdd(a, b1, c21);
+    a = v128.load32_splat(a3);
+    c30 = multiplyAdd(a, b0, c30);
+    c31 = multiplyAdd(a, b1, c31);
+    a = v128.load32_splat(a4);
+    c40 = multiplyAdd(a, b0, c40);
+    c41 = multiplyAdd(a, b1, c41);
+    a = v128.load32_splat(a5);
+    c50 = multiplyAdd(a, b0, c50);
+    c51 = multiplyAdd(a, b1, c51);
+    a0 += 4;
+    a1 += 4;
+    a2 += 4;
+    a3 += 4;
+    a4 += 4;
+    a5 += 4;
+    b += TILE_BYTES;
+  }
+  v128.store(out, c00, 0);
+  v128.store(out, c01, 16);
+  out += outStride;
+  v128.store(out, c10, 0);
+  v128.store(out, c11, 16);
+  out += outStride;
+  v128.store(out, c20, 0);
+  v128.store(out, c21, 16);
+  out += outStride;
+  v128.store(out, c30, 0);
+  v128.store(out, c31, 16);
+  out += outStride;
+  v128.store(out, c40, 0);
+  v128.store(out, c41, 16);
+  out += outStride;
+  v128.store(out, c50, 0);
+  v128.store(out, c51, 16);
+}
+
+/**
  * Adds to a 6 x 8 tile the sum, over `lines` of `count` positions each, of six values at a times eight values at b: the
  * product of a transposed matrix with another one, and so what gradients of weights are.
  *
