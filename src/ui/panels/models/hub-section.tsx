@@ -127,24 +127,31 @@ function KnownList() {
   const job = useHub((state) => state.job);
   const inspect = useHub((state) => state.inspect);
   return (
-    <ul className={styles.known} aria-label="Known models">
-      {knownModels.map(({ repo, about }) => (
-        <li key={repo} className={styles.knownModel}>
-          <div className={styles.words}>
-            <p className={styles.knownName}>{repo}</p>
-            <p className={styles.facts}>{about}</p>
-          </div>
-          <Button
-            size="small"
-            disabled={job !== null}
-            aria-label={`What ${repo} costs`}
-            onClick={() => void inspect({ repo })}
-          >
-            What it costs
-          </Button>
-        </li>
+    <>
+      {knownModels.map(({ purpose, models }) => (
+        <div key={purpose} className={styles.knownGroup}>
+          <h4 className={styles.purpose}>{purpose}</h4>
+          <ul className={styles.known} aria-label={purpose}>
+            {models.map(({ repo, about }) => (
+              <li key={repo} className={styles.knownModel}>
+                <div className={styles.words}>
+                  <p className={styles.knownName}>{repo}</p>
+                  <p className={styles.facts}>{about}</p>
+                </div>
+                <Button
+                  size="small"
+                  disabled={job !== null}
+                  aria-label={`What ${repo} costs`}
+                  onClick={() => void inspect({ repo })}
+                >
+                  What it costs
+                </Button>
+              </li>
+            ))}
+          </ul>
+        </div>
       ))}
-    </ul>
+    </>
   );
 }
 

@@ -51,15 +51,29 @@ export function ImportArea() {
       onDragLeave={() => setOver(false)}
       onDrop={onDrop}
     >
-      <p>
-        Drop a diffusers folder here (<code>model_index.json</code> with its component folders), or Tango’s
-        published files: <code>pytorch_model_main.bin</code>, <code>pytorch_model_vae.bin</code>, their{' '}
-        <code>.json</code> configs, and <code>tokenizer.json</code> of google/flan-t5-large. A LoRA for the
-        model in use can be dropped too: PEFT’s two files, or one <code>.safetensors</code> of diffusers or
-        kohya. And a CLAP, to score with: LAION’s <code>.pt</code> with roberta-base’s{' '}
-        <code>tokenizer.json</code>, or a transformers folder. And PANNs, to name sound events: a published{' '}
-        <code>Cnn14….pth</code>. And a sentence embedder in ONNX, such as gte-large’s folder.
-      </p>
+      <p>Drop a folder or files here:</p>
+      <dl className={styles.kinds}>
+        <dt>Model</dt>
+        <dd>
+          a diffusers folder (<code>model_index.json</code> with its component folders), or Tango’s published{' '}
+          <code>pytorch_model_main.bin</code> and <code>pytorch_model_vae.bin</code> with their{' '}
+          <code>.json</code> configs and the <code>tokenizer.json</code> of google/flan-t5-large
+        </dd>
+        <dt>LoRA</dt>
+        <dd>
+          for the model in use: PEFT’s two files, or one <code>.safetensors</code> of diffusers or kohya
+        </dd>
+        <dt>CLAP</dt>
+        <dd>
+          LAION’s <code>.pt</code> with roberta-base’s <code>tokenizer.json</code>, or a transformers folder
+        </dd>
+        <dt>PANNs</dt>
+        <dd>
+          a published <code>Cnn14….pth</code>
+        </dd>
+        <dt>Embedder</dt>
+        <dd>a BERT in ONNX, such as gte-large’s folder</dd>
+      </dl>
       <div className={styles.tools}>
         <Button
           size="small"
