@@ -221,6 +221,7 @@ test.describe('from a hub', () => {
       ]),
     );
   });
+  test.beforeEach(() => hub.reset());
   test.afterAll(() => hub.close());
 
   async function askFor(page: Page, repo: string): Promise<void> {
