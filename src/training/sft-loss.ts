@@ -21,22 +21,8 @@ export function sftLoss(errors: tf.Tensor1D): tf.Scalar {
   return tf.mean(errors);
 }
 
-/** Elements that are added up one after another. */
-const RUN = 32;
-
-/**
- * In runs of 32, then the runs' means, and so on: one sum of thousands rounds each addition by the size of all before it,
- * which β makes 1e-5 of a loss.
- *
- * @returns [B, ...] -> [B]
- */
+/** [B, ...] -> [B] */
 export function meanOfElements(x: tf.Tensor): tf.Tensor1D {
-  return tf.tidy(() => {
-    const batch = x.shape[0] ?? 1;
-    let rows = tf.reshape(x, [batch, x.size / batch]);
-    for (let size = rows.shape[1] ?? 1; size > RUN && size % RUN === 0; size /= RUN) {
-      rows = tf.mean(tf.reshape(rows, [batch, size / RUN, RUN]), 2);
-    }
-    return tf.mean(rows, 1);
-  });
+  const batch = x.shape[0] ?? 1;
+  return tf.mean(tf.reshape(x, [batch, x.size / batch]), 1);
 }
