@@ -1,4 +1,5 @@
 export { expectNoLeak, forEachBackend, startBackend, type TestBackend } from './backends';
+export { countedReads } from './counted-reads';
 export { expectClose, type Reference, relativeError } from './expect-close';
 export { type Fixture, type FixtureTensor, loadFixture, readBlob } from './fixture';
 export { expectSameAfterSteps, expectSameDirection } from './gradient-agreement';

@@ -6,8 +6,15 @@ import {
   JobCancelledError,
   ModelNotFoundError,
 } from '../../common/errors';
-import { expectClose, expectNoLeak, forEachBackend, tinyAudioldm2, tinyTango } from '../../testing';
-import { folderFromFiles, type ModelFolder, openComponentStateDict } from '../../weights';
+import {
+  countedReads,
+  expectClose,
+  expectNoLeak,
+  forEachBackend,
+  tinyAudioldm2,
+  tinyTango,
+} from '../../testing';
+import { folderFromFiles } from '../../weights';
 import { checkTangoComponents } from './tango-components';
 import { type TangoHooks, TangoPipeline } from './tango-pipeline';
 import type { TangoRequest } from './tango-request';
@@ -96,20 +103,7 @@ forEachBackend('AudioLDM 2', () => {
   });
 
   it('its text encoders and its language model leave while the UNet runs, and come back for another prompt', async () => {
-    const reads: string[] = [];
-    const folder: ModelFolder = {
-      ...tiny.folder,
-      stateDict: async (component) => {
-        const source = await openComponentStateDict(tiny.folder, component);
-        return {
-          ...source,
-          read: (name) => {
-            reads.push(component);
-            return source.read(name);
-          },
-        };
-      },
-    };
+    const { folder, reads } = countedReads(tiny.folder);
     const guests = ['text_encoder', 'text_encoder_2', 'projection_model', 'language_model'];
     const short = await TangoPipeline.load(folder, { residentBytes: 0 });
     const loaded = tf.memory().numBytes;
@@ -123,7 +117,7 @@ forEachBackend('AudioLDM 2', () => {
       },
     };
     const request = { ...requestOf('long'), steps: 1 };
-    const counts = () => guests.map((guest) => reads.filter((component) => component === guest).length);
+    const counts = () => guests.map(reads);
     const once = counts();
     const first = await short.run(request, hooks);
     expect(whileDenoising).toBeLessThan(loaded - 0.9 * guestBytes);

@@ -1,8 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, it } from 'vitest';
 import { JobCancelledError } from '../../common/errors';
-import { expectClose, forEachBackend, tinyTango } from '../../testing';
-import { type ModelFolder, openComponentStateDict } from '../../weights';
+import { countedReads, expectClose, forEachBackend, tinyTango } from '../../testing';
 import { type TangoHooks, TangoPipeline } from './tango-pipeline';
 import type { TangoRequest } from './tango-request';
 
@@ -32,23 +31,10 @@ forEachBackend('Where memory is short', () => {
 
 forEachBackend('A text encoder that leaves while the UNet runs', () => {
   it('comes back for another prompt only, and changes no sound', async () => {
-    const reads: string[] = [];
-    const folder: ModelFolder = {
-      ...tiny.folder,
-      stateDict: async (component) => {
-        const source = await openComponentStateDict(tiny.folder, component);
-        return {
-          ...source,
-          read: (name) => {
-            reads.push(component);
-            return source.read(name);
-          },
-        };
-      },
-    };
+    const { folder, reads } = countedReads(tiny.folder);
     const resident = await TangoPipeline.load(tiny.folder);
     const pipeline = await TangoPipeline.load(folder, { residentBytes: 0 });
-    const textReads = () => reads.filter((component) => component === 'text_encoder').length;
+    const textReads = () => reads('text_encoder');
     const once = textReads();
     const loaded = tf.memory().numBytes;
     let whileDenoising = Number.POSITIVE_INFINITY;
