@@ -53,7 +53,8 @@ import { StageSpeeds } from './progress-estimate';
 import { checkDuration, checkTensor, resolveBenchmark, resolveRequest } from './resolve-request';
 import { SentenceEmbedders } from './sentence-embeddings';
 import { stagesOf } from './stages';
-import { type ModelNeeds, Trainer } from './trainer';
+import { Trainer } from './trainer';
+import type { ModelNeeds } from './trainer-engine';
 import { TrainingStore } from './training-store';
 
 /** Models up to this size stay on the backend while an imported one is checked. */
@@ -278,8 +279,8 @@ export class EngineHost implements StudioEngine {
       const { pipeline, summary } = await this.#load(resolved.modelId, { signal: running });
       checkDuration(resolved.durationSeconds, summary);
       const adapters = resolved.adapters ?? [];
-      const lineage = await Promise.all(adapters.map(({ id }) => this.#trainer.lineage(id)));
-      const detach = await this.#trainer.attach(adapters, resolved.modelId, pipeline);
+      const lineage = await Promise.all(adapters.map(({ id }) => this.#trainer.parts.lineage(id)));
+      const detach = await this.#trainer.parts.attach(adapters, resolved.modelId, pipeline);
       try {
         return await generateTakes({
           pipeline,

@@ -3,41 +3,35 @@ import type { TangoPipeline } from '../../diffusion/pipelines/tango-pipeline';
 import type { UNet2DConditionModel } from '../../models/unet-2d-condition';
 import { ForwardProcess } from '../../training/forward-process';
 import { drawsAt } from '../../training/held-out';
-import { type AdapterContents, readAdapterFiles, resolveAdapter } from '../../training/lora/adapter-formats';
 import { LoraAdapter } from '../../training/lora/lora-adapter';
-import { mergedUNet } from '../../training/lora/merged-unet';
-import { writeAdapterFiles } from '../../training/lora/peft-format';
 import { PreferenceTrainer } from '../../training/preference-trainer';
-import { LoraPart, type TrainedPart } from '../../training/trained-part';
 import type { CachedPair, CachedText, TrainingData } from '../../training/training-data';
-import type { TrainingRecipe } from '../../training/training-recipe';
 import { WholeUNet } from '../../training/whole-unet';
-import { lineageOf, parseLineage } from '../lineage';
-import type { AdapterUse, JobOptions, ModelFile, ResolvedGenerateRequest, Sound } from '../protocol';
-import {
-  type AdapterLineage,
-  type ExaminedPair,
-  type ExamineProgress,
-  type MetricsFormat,
-  type TrainApi,
-  type TrainEstimate,
-  type TrainHistory,
-  type TrainingClip,
-  type TrainMetrics,
-  type TrainProgress,
-  type TrainRequest,
-  type TrainRun,
-  type TrainSample,
-  type TrainSettings,
-  WITHOUT_STEPS,
+import type { JobOptions, ModelFile } from '../protocol';
+import type {
+  ExaminedPair,
+  ExamineProgress,
+  MetricsFormat,
+  TrainApi,
+  TrainEstimate,
+  TrainHistory,
+  TrainingClip,
+  TrainMetrics,
+  TrainProgress,
+  TrainRequest,
+  TrainRun,
+  TrainSample,
+  TrainSettings,
 } from '../protocol-training';
 import { remarksOn } from '../training-clips';
-import { lineageRecord, pairsHash } from './lineage';
+import { pairsHash } from './lineage';
 import { measureReferences } from './measure-references';
 import { metricsFile } from './metrics-export';
 import { resolveRequest } from './resolve-request';
 import { StepClock } from './step-clock';
 import { checkPairs, clipSeconds, recipeOf, resolveSettings } from './train-request';
+import { newPart, TrainedParts } from './trained-parts';
+import type { TrainerEngine } from './trainer-engine';
 import { trainedRun, withTrainerLock } from './trainer-lock';
 import { cachePair, cacheText, checkTrainable, clipOf } from './training-data';
 import { estimateTraining } from './training-memory';
@@ -48,32 +42,10 @@ const SAMPLE_STEPS = 20;
 /** Of an examination: the same noises each time, so that its figures compare. */
 const EXAMINE_SEED = 17;
 
-/** Of a model that is loaded; `all-but-unet`: its weights there need not be those of its files, and may be gone. */
-export type ModelNeeds = 'all' | 'all-but-unet';
-
-export interface TrainerEngine {
-  /**
-   * Waits for a turn on the device and runs `work` with the model; between two turns other jobs run.
-   * @param needs default: all of it
-   */
-  turn<T>(
-    modelId: string,
-    signal: AbortSignal | undefined,
-    work: (pipeline: TangoPipeline, signal: AbortSignal) => Promise<T>,
-    needs?: ModelNeeds,
-  ): Promise<T>;
-  /** A sound of the model as it is now, its adapters included; within a turn. */
-  generate(
-    pipeline: TangoPipeline,
-    request: ResolvedGenerateRequest,
-    signal: AbortSignal | undefined,
-  ): Promise<Sound>;
-  /** The model that requests without an id mean. */
-  modelId(): string;
-}
-
 /** Training in the engine: one run at a time, step by step between other jobs, with checkpoints to go on from. */
 export class Trainer implements TrainApi {
+  /** What the runs have trained. */
+  readonly parts: TrainedParts;
   readonly #engine: TrainerEngine;
   readonly #store: TrainingStore;
   #activeRun: string | null = null;
@@ -83,7 +55,13 @@ export class Trainer implements TrainApi {
   constructor(engine: TrainerEngine, store: TrainingStore) {
     this.#engine = engine;
     this.#store = store;
+    this.parts = new TrainedParts(engine, store);
   }
+
+  lineage: TrainApi['lineage'] = (runId) => this.parts.lineage(runId);
+  exportAdapter: TrainApi['exportAdapter'] = (runId) => this.parts.exportAdapter(runId);
+  exportMerged: TrainApi['exportMerged'] = (runId, layout) => this.parts.exportMerged(runId, layout);
+  importAdapter: TrainApi['importAdapter'] = (files, modelId) => this.parts.importAdapter(files, modelId);
 
   get active(): boolean {
     return this.#activeRun !== null;
@@ -277,111 +255,6 @@ export class Trainer implements TrainApi {
     });
   }
 
-  async lineage(runId: string): Promise<AdapterLineage> {
-    return lineageOf(await this.#store.run(runId));
-  }
-
-  async exportAdapter(runId: string): Promise<readonly ModelFile[]> {
-    const run = await this.#store.run(runId);
-    const contents = await this.#withPart(run, async (part) => {
-      if (part instanceof LoraPart) {
-        return { config: part.adapter.config, tensors: await part.adapter.tensors() };
-      }
-      throw new InvalidInputError(
-        `"${run.name}" trained the whole UNet: it has no adapter. Export the merged UNet.`,
-      );
-    });
-    return writeAdapterFiles(contents, run.modelId, await this.#record(run));
-  }
-
-  async exportMerged(runId: string, layout: 'diffusers' | 'tango'): Promise<ModelFile> {
-    if (layout !== 'diffusers' && layout !== 'tango') {
-      throw new InvalidInputError(`The layout is "diffusers" or "tango", but ${String(layout)} came.`);
-    }
-    const run = await this.#store.run(runId);
-    const record = await this.#record(run);
-    const blob = await this.#withPart(run, async (part, pipeline) => {
-      if (layout === 'tango' && pipeline.conditioning !== 'states') {
-        throw new InvalidInputError(
-          `The layout "tango" is that of the Tango family's files, and "${run.modelId}" is of another. Export it with the layout "diffusers".`,
-        );
-      }
-      const detach = part.attach(pipeline.denoiser.unet);
-      try {
-        const prefix = layout === 'tango' ? 'unet.' : '';
-        const adapter = part instanceof LoraPart ? part.adapter : null;
-        return await mergedUNet(pipeline.unetParameters, adapter, prefix, record);
-      } finally {
-        detach();
-      }
-    });
-    return {
-      path:
-        layout === 'tango' ? 'pytorch_model_main.safetensors' : 'unet/diffusion_pytorch_model.safetensors',
-      blob,
-    };
-  }
-
-  async importAdapter(files: readonly ModelFile[], modelId = this.#engine.modelId()): Promise<TrainRun> {
-    const parsed = await readAdapterFiles(files);
-    const origin = parseLineage(parsed.origin);
-    const { contents, parameterCount } = await this.#engine.turn(modelId, undefined, async (pipeline) => {
-      const paths = [...pipeline.denoiser.unet.adaptableLayers().keys()];
-      const contents = resolveAdapter(parsed, paths);
-      const adapter = fromContents(contents, pipeline);
-      const { parameterCount } = adapter;
-      adapter.dispose();
-      return { contents, parameterCount };
-    });
-    const run: TrainRun = {
-      ...WITHOUT_STEPS,
-      id: crypto.randomUUID(),
-      name: parsed.name,
-      modelId,
-      state: 'imported',
-      parameterCount,
-      ...(origin && { origin }),
-      createdAt: new Date().toISOString(),
-      failure: null,
-    };
-    await this.#store.create(run, { adapter: contents });
-    return run;
-  }
-
-  /**
-   * Hangs the adapters, as of their last checkpoints, into the loaded model, each at its strength.
-   * @returns the function that takes them out and frees them
-   * @throws ModelNotFoundError, InvalidInputError when one is of another model: none hangs there then
-   */
-  async attach(
-    adapters: readonly AdapterUse[],
-    modelId: string,
-    pipeline: TangoPipeline,
-  ): Promise<() => void> {
-    const undo: (() => void)[] = [];
-    const detach = (): void => {
-      for (const step of undo.splice(0).reverse()) step();
-    };
-    try {
-      for (const { id, strength } of adapters) {
-        const run = await this.#store.run(id);
-        if (run.modelId !== modelId) {
-          throw new InvalidInputError(
-            `The adapter "${run.name}" is of the model "${run.modelId}", but "${modelId}" was asked for. Use them together, or leave the adapter out.`,
-          );
-        }
-        if (strength === 0) continue;
-        const part = await this.#build(run, pipeline);
-        undo.push(() => part.dispose());
-        undo.push(part.stack(pipeline.denoiser.unet, strength));
-      }
-      return detach;
-    } catch (error) {
-      detach();
-      throw error;
-    }
-  }
-
   async #prepare(
     runId: string,
     modelId: string,
@@ -547,36 +420,6 @@ export class Trainer implements TrainApi {
     );
   }
 
-  /** What exported files say: the lineage, and the pairs one by one. */
-  async #record(run: TrainRun): Promise<string> {
-    const data = run.settings === null ? null : await this.#store.data(run.id);
-    return lineageRecord(run, data);
-  }
-
-  #withPart<T>(run: TrainRun, body: (part: TrainedPart, pipeline: TangoPipeline) => Promise<T>): Promise<T> {
-    return this.#engine.turn(run.modelId, undefined, async (pipeline) => {
-      const part = await this.#build(run, pipeline);
-      try {
-        return await body(part, pipeline);
-      } finally {
-        part.dispose();
-      }
-    });
-  }
-
-  async #build(run: TrainRun, pipeline: TangoPipeline): Promise<TrainedPart> {
-    const imported = await this.#store.adapter(run.id);
-    if (imported) return new LoraPart(fromContents(imported, pipeline));
-    if (!run.settings) throw new InvalidInputError(`"${run.name}" has no adapter.`);
-    const { values } = (await this.#store.checkpoint(run.id)).state;
-    const part = newPart(recipeOf(run.settings), pipeline.denoiser.unet);
-    for (const weight of part.weights) {
-      const kept = values.get(`average.${weight.name}`) ?? values.get(`weight.${weight.name}`);
-      if (kept) weight.write(Float32Array.from(kept));
-    }
-    return part;
-  }
-
   /** @throws InvalidInputError when a run is being trained, here or in another tab */
   async #alone<T>(runId: string, work: () => Promise<T>): Promise<T> {
     if (this.active) {
@@ -607,19 +450,4 @@ function trainerOf(
     part.dispose();
     throw error;
   }
-}
-
-/** What the recipe trains, as it is before the first step. */
-function newPart(
-  { trains, lora, seed }: TrainingRecipe,
-  unet: UNet2DConditionModel,
-  wholeOf: (unet: UNet2DConditionModel) => WholeUNet = WholeUNet.copyOf,
-): TrainedPart {
-  return trains === 'unet'
-    ? wholeOf(unet)
-    : new LoraPart(LoraAdapter.create(unet.adaptableLayers(), lora, seed));
-}
-
-function fromContents({ config, tensors }: AdapterContents, pipeline: TangoPipeline): LoraAdapter {
-  return LoraAdapter.fromTensors(pipeline.denoiser.unet.adaptableLayers(), config, tensors);
 }
