@@ -325,7 +325,7 @@ await part('unet', async () => {
     );
     optimizer.step(adapterWeights.weights, grads, 1e-4);
     for (const { tensor } of adapterWeights.weights) backend.uploadToGPU(tensor.dataId);
-    tf.dispose([value, ...grads, reference]);
+    tf.dispose([value, reference]);
     submit();
   };
   const steps: number[] = [];

@@ -47,7 +47,8 @@ export function loraStep(
       adapter.weights.map(({ tensor }) => tensor),
     ),
   );
+  const gradients = grads.map((gradient) => tf.clone(gradient)); // the optimiser frees those that it is given
   optimizer.step(adapter.weights, grads, 0);
   tf.dispose([reference, value]);
-  return grads;
+  return gradients;
 }
