@@ -26,7 +26,7 @@ import { watchHeaps } from './heap.mjs';
 const BARS = { signalToNoiseDb: 40, gpuBytes: 3.0e9, heapBytes: 500e6 };
 
 const [given, ...options] = process.argv.slice(2);
-if (!given)
+if (!given || given.startsWith('--'))
   fail('Name a folder for the checkpoint and the browser’s profile: npm run check:full-size -- FOLDER');
 const folder = resolve(given);
 const checkpoint = join(folder, 'checkpoint');
