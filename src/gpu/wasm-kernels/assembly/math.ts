@@ -1,24 +1,21 @@
 /**
- * Arithmetic on four values at a time that the kernels share. `@inline` is AssemblyScript's own decorator of functions,
- * which TypeScript's editors do not know: hence the marks above it.
+ * Arithmetic on four values at a time that the kernels share. `@inline` is AssemblyScript's own decorator of functions;
+ * TypeScript, which has none for functions, does not read this folder.
  */
 
 /** a * b + c: fused where the engine has relaxed SIMD (one instruction on processors with FMA), else two roundings. */
-// @ts-ignore: decorator
 @inline
 export function multiplyAdd(a: v128, b: v128, c: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
   return f32x4.add(f32x4.mul(a, b), c);
 }
 
-// @ts-ignore: decorator
 @inline
 export function splat(value: f32): v128 {
   return f32x4.splat(value);
 }
 
 /** The sum of the four lanes. */
-// @ts-ignore: decorator
 @inline
 export function sumOf(v: v128): f32 {
   return (
@@ -26,7 +23,6 @@ export function sumOf(v: v128): f32 {
   );
 }
 
-// @ts-ignore: decorator
 @inline
 export function maxOf(v: v128): f32 {
   return max(
@@ -40,7 +36,6 @@ export function maxOf(v: v128): f32 {
  * the minimax polynomial of degree 4, which is off by 3.1e-9 of e^r at most.
  * Below -87.3 the result is the smallest normal number; NaN stays NaN.
  */
-// @ts-ignore: decorator
 @inline
 export function exp(x: v128): v128 {
   // These two hand NaN on where it comes first, and are one instruction; min and max are six.
@@ -62,20 +57,17 @@ export function exp(x: v128): v128 {
 }
 
 /** 1 / (1 + e^-x). */
-// @ts-ignore: decorator
 @inline
 export function sigmoid(x: v128): v128 {
   return f32x4.div(splat(1), f32x4.add(splat(1), exp(f32x4.neg(x))));
 }
 
-// @ts-ignore: decorator
 @inline
 export function silu(x: v128): v128 {
   return f32x4.mul(x, sigmoid(x));
 }
 
 /** The derivative of SiLU: s (1 + x (1 - s)), s the sigmoid. */
-// @ts-ignore: decorator
 @inline
 export function siluDerivative(x: v128): v128 {
   const s = sigmoid(x);
@@ -83,7 +75,6 @@ export function siluDerivative(x: v128): v128 {
 }
 
 /** The normal distribution function as a sigmoid of a polynomial: the fit of kernels/activations/normal-cdf.ts. */
-// @ts-ignore: decorator
 @inline
 function normalCdf(x: v128): v128 {
   const square = f32x4.mul(x, x);
@@ -98,14 +89,12 @@ function normalCdf(x: v128): v128 {
 }
 
 /** x Phi(x). */
-// @ts-ignore: decorator
 @inline
 export function gelu(x: v128): v128 {
   return f32x4.mul(x, normalCdf(x));
 }
 
 /** Phi(x) + x phi(x), phi the normal density. */
-// @ts-ignore: decorator
 @inline
 export function geluDerivative(x: v128): v128 {
   const density = f32x4.mul(exp(f32x4.mul(f32x4.mul(x, x), splat(-0.5))), splat(0.3989422804014327));

@@ -2,14 +2,13 @@ import { type ReactNode, useId, useState } from 'react';
 import { useStore } from 'zustand';
 import type { StoreApi } from 'zustand/vanilla';
 import type { HelperSummary } from '../../../engine/protocol-helpers';
-import { checkText, loadFraction, loadText, sourceText } from '../../app/model-text';
 import { Button, IconButton } from '../../components/button';
 import { Icon } from '../../components/icons';
 import { Notice } from '../../components/notice';
-import { ProgressBar } from '../../components/progress-bar';
 import { RemoveQuestion } from '../../components/remove-question';
 import { helpFor } from '../../stores/failure';
 import type { HelperModelsState } from '../../stores/helper-models';
+import { CheckState, ModelName } from './model-words';
 import styles from './models-panel.module.css';
 
 export interface HelperListProps<S extends HelperSummary> {
@@ -85,22 +84,12 @@ function HelperRow<S extends HelperSummary>({ store, model, facts, onRemove }: H
   return (
     <li className={styles.model}>
       <div className={styles.words}>
-        <p className={styles.name}>
-          {model.name}
-          <span className={styles.badge}>{sourceText(model)}</span>
-          {model.state === 'broken' && <span className={styles.broken}>broken</span>}
-        </p>
+        <ModelName model={model} />
         <p className={styles.facts}>
           {[...facts(model), `licence ${model.license ?? 'not given'}`].join(' · ')}
         </p>
         {model.description && <p className={styles.facts}>{model.description}</p>}
-        {mine && (
-          <>
-            <ProgressBar label={`Checking ${model.name}`} fraction={loadFraction(mine.progress)} />
-            <p className={styles.facts}>{mine.progress ? loadText(mine.progress) : 'Checking…'}</p>
-          </>
-        )}
-        {damaged && <p className={styles.facts}>{checkText(damaged)}</p>}
+        <CheckState name={model.name} checking={mine} damaged={damaged} />
       </div>
       {(model.loaded || model.source === 'imported') && (
         <div className={styles.tools}>

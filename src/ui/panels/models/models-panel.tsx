@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'react';
 import type { ModelSummary } from '../../../engine/protocol';
-import { checkText, loadFraction, loadText, modelFacts, sourceText } from '../../app/model-text';
+import { loadFraction, loadText, modelFacts } from '../../app/model-text';
 import { Button, IconButton } from '../../components/button';
 import { Icon } from '../../components/icons';
 import { LineageChain } from '../../components/lineage-chain';
@@ -15,6 +15,7 @@ import { HelperLists } from './helper-lists';
 import { HubSection } from './hub-section';
 import { ImportArea } from './import-area';
 import { fitOf } from './model-fit';
+import { CheckState, ModelName } from './model-words';
 import styles from './models-panel.module.css';
 import { StorageMeter } from './storage-meter';
 
@@ -104,11 +105,7 @@ function ModelRow({ model, onRemove }: { readonly model: ModelSummary; readonly 
   return (
     <li className={styles.model}>
       <div className={styles.words}>
-        <p className={styles.name}>
-          {model.name}
-          <span className={styles.badge}>{sourceText(model)}</span>
-          {model.state === 'broken' && <span className={styles.broken}>broken</span>}
-        </p>
+        <ModelName model={model} />
         <p className={styles.facts}>
           {[modelFacts(model), model.license && `licence ${model.license}`].filter(Boolean).join(' · ')}
         </p>
@@ -117,13 +114,7 @@ function ModelRow({ model, onRemove }: { readonly model: ModelSummary; readonly 
           <LineageChain made={[`UNet merged from “${model.lineage.run.name}”`]} lineage={model.lineage} />
         )}
         {fit && <Fit fit={fit} onGpu={info.backend === 'webgpu'} />}
-        {checking && (
-          <>
-            <ProgressBar label={`Checking ${model.name}`} fraction={loadFraction(checking.progress)} />
-            <p className={styles.facts}>{checking.progress ? loadText(checking.progress) : 'Checking…'}</p>
-          </>
-        )}
-        {damaged && <p className={styles.facts}>{checkText(damaged)}</p>}
+        <CheckState name={model.name} checking={checking} damaged={damaged} />
         {loading && (
           <>
             <ProgressBar label={`Loading ${model.name}`} fraction={loadFraction(job.progress)} />
