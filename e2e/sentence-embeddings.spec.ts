@@ -56,7 +56,7 @@ test('gte-large is downloaded, and without its hub prompts are clustered by it',
   await cluster.click();
   await expect(page.getByRole('img', { name: /^Map of 5 prompts/ })).toBeVisible();
   expect(lazy).toEqual([]);
-  await page.getByRole('button', { name: 'Get Xenova/gte-large in Models' }).click();
+  await page.getByRole('button', { name: 'Get it in Models' }).click();
 
   await page.getByLabel('Another repository').fill(REPO);
   await page.getByText('Revision, another hub, access token').click();

@@ -89,7 +89,7 @@ test('what embeds the prompts is chosen, gte-large by default once it is install
       .map(({ textContent }) => textContent);
   const towers = ['CLAP text tower: Small CLAP A', 'CLAP text tower: Small CLAP B'];
   await waitFor(() => expect(options()).toEqual(towers));
-  await screen.findByText(/gte-large, which is not installed: CLAP’s text tower embeds/);
+  await screen.findByText(/\(Xenova\/gte-large\), which is not installed: CLAP’s text tower embeds/);
   const clustered = vi.spyOn(engine.preferences, 'clusterPrompts');
   await user.click(screen.getByRole('button', { name: 'Cluster 3 prompts' }));
   await screen.findByText(/by Small CLAP A\./);

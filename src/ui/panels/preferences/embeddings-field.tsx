@@ -59,9 +59,10 @@ export function EmbeddingsField({
       </Field>
       {installed === 0 && (
         <p className={styles.quiet}>
-          The paper embeds with gte-large, which is not installed: CLAP’s text tower embeds until it is.{' '}
-          <Button size="small" variant="ghost" onClick={() => showPanel('models')}>
-            Get Xenova/gte-large in Models
+          The paper embeds with gte-large (Xenova/gte-large), which is not installed: CLAP’s text tower embeds
+          until it is.{' '}
+          <Button size="small" onClick={() => showPanel('models')}>
+            Get it in Models
           </Button>
         </p>
       )}
