@@ -89,6 +89,31 @@ test('a failed import says what was wrong and changes nothing', async () => {
   expect(store.getState().failure).toBeNull();
 });
 
+test('files given while a model loads are taken after it, and their failure outlives a load', async () => {
+  const { store, engine } = setUp();
+  const load = store.getState().use(fakeModel.id);
+  expect(store.getState().job).toMatchObject({ kind: 'load' });
+  const importing = store.getState().importFiles(files);
+  expect(store.getState().importWaits).toBe(true);
+  await Promise.all([load, importing]);
+  expect(store.getState()).toMatchObject({ current: { id: 'imported-1' }, importWaits: false, job: null });
+
+  engine.failModelJob(new StateDictError('conv_in.weight is missing.'));
+  const wrong = store.getState().importFiles(files);
+  await Promise.all([wrong, store.getState().use(fakeModel.id)]);
+  expect(store.getState()).toMatchObject({
+    current: { id: fakeModel.id },
+    failure: { during: 'import', message: 'conv_in.weight is missing.' },
+  });
+});
+
+test('a model taken in before the first one is loaded stays in use', async () => {
+  const { store } = setUp();
+  const importing = store.getState().importFiles(files);
+  await Promise.all([store.getState().open(null), importing]);
+  expect(store.getState().current?.id).toBe('imported-1');
+});
+
 test('a cancelled import is not a failure', async () => {
   const { store } = setUp();
   await store.getState().open(null);

@@ -18,6 +18,8 @@ export interface ModelState {
   /** The model in use. */
   readonly current: ModelSummary | null;
   readonly job: ModelJob | null;
+  /** Files were given while another job runs; they are taken after it. */
+  readonly importWaits: boolean;
   readonly failure: (Failure & { readonly during: 'list' | 'load' | 'import' | 'remove' }) | null;
   /** The adapter that the last import brought, until the next one; null when it brought a model. */
   readonly addedAdapter: TrainRun | null;
@@ -54,14 +56,28 @@ export function createModelStore(
   { lastModelId, onUsed, onAdapter, onClap, onPann, onSentenceModel }: ModelStoreOptions,
 ) {
   let abort: AbortController | null = null;
+  let running: Promise<void> | null = null;
 
   return createStore<ModelState>()((set, get) => {
-    /** Runs one job at a time, shows its progress, and keeps what went wrong; a cancelled job is no failure. */
+    /**
+     * Runs one job at a time, shows its progress, and keeps what went wrong; a cancelled job is no failure. The first
+     * model's load begins by itself, perhaps while files are being chosen: who comes second takes their turn.
+     */
     async function run(job: ModelJob, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
-      if (get().job !== null) return;
+      while (running) {
+        if (job.kind === 'import') set({ importWaits: true });
+        await running;
+      }
+      running = runNow(job, work);
+      await running;
+    }
+
+    async function runNow(job: ModelJob, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
       const controller = new AbortController();
       abort = controller;
-      set({ job, failure: null });
+      // A load that begins by itself must not wipe away what was wrong with the files of a moment ago.
+      const failure = job.kind === 'load' && get().failure?.during === 'import' ? get().failure : null;
+      set({ job, failure, ...(job.kind === 'import' && { importWaits: false }) });
       try {
         await work(controller.signal);
       } catch (error) {
@@ -71,6 +87,7 @@ export function createModelStore(
         set({ failure: { ...failure, during: job.kind } });
       } finally {
         abort = null;
+        running = null;
         set({ job: null });
       }
     }
@@ -98,6 +115,7 @@ export function createModelStore(
       models: null,
       current: null,
       job: null,
+      importWaits: false,
       failure: null,
       addedAdapter: null,
       targetId: () => {
@@ -112,8 +130,10 @@ export function createModelStore(
           const about = get().failure?.during;
           set({ models, current: loaded, ...((about === 'list' || about === 'load') && { failure: null }) });
           if (loaded) return;
-          const model = preferred(models);
-          if (model) await get().use(model.id);
+          // What a person is taking in meanwhile may be the model to use.
+          while (running) await running;
+          const model = preferred(get().models ?? models);
+          if (model && get().current === null) await get().use(model.id);
         } catch (error) {
           failedToList(error);
         }

@@ -10,6 +10,7 @@ import styles from './models-panel.module.css';
 /** A diffusers folder or Tango's published files, chosen or dropped. */
 export function ImportArea() {
   const job = useModels((state) => state.job);
+  const waits = useModels((state) => state.importWaits);
   const importFiles = useModels((state) => state.importFiles);
   const cancel = useModels((state) => state.cancel);
   const input = useRef<HTMLInputElement>(null);
@@ -25,7 +26,6 @@ export function ImportArea() {
   function onDrop(event: DragEvent): void {
     event.preventDefault();
     setOver(false);
-    if (job) return;
     void importFiles(filesOfDrop(event.dataTransfer));
   }
 
@@ -87,6 +87,7 @@ export function ImportArea() {
           Choose files…
         </Button>
       </div>
+      {waits && <p className={styles.facts}>The files are taken as soon as the model is loaded.</p>}
       <input
         ref={input}
         type="file"
