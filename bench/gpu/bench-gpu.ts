@@ -38,6 +38,7 @@ import '../../src/training/register-gradients';
 import { folderFromFiles } from '../../src/weights/model-folder';
 import unetConfig from '../counts/tango2-unet.json';
 import { kernelCases } from './kernel-cases';
+import { type ProgramTime, timePrograms } from './program-times';
 
 const { values: options } = parseArgs({
   options: {
@@ -225,6 +226,28 @@ async function inEachVariant(work: Work, names?: readonly string[]): Promise<Rec
   return found;
 }
 
+/** GPU milliseconds of work by program and shape of the result, the dearest first; null where the device cannot tell. */
+async function whereTimeGoes(work: () => void): Promise<unknown> {
+  if (!device.features.includes('timestamp-query')) return null;
+  const times = timePrograms(backend, ({ constructor: { name }, outputShape }) => `${name} [${outputShape}]`);
+  work();
+  submit();
+  await done();
+  const found = Object.entries(await times.stop());
+  const total = (count: (time: ProgramTime) => number): number =>
+    round(found.reduce((sum, [, time]) => sum + count(time), 0));
+  return {
+    milliseconds: total(({ milliseconds }) => milliseconds),
+    dispatches: total(({ dispatches }) => dispatches),
+    programs: Object.fromEntries(
+      found
+        .sort(([, a], [, b]) => b.milliseconds - a.milliseconds)
+        .slice(0, 40)
+        .map(([name, time]) => [name, `${time.dispatches} x, ${round(time.milliseconds)} ms`]),
+    ),
+  };
+}
+
 const size = (full: number, small: number): number => (quick ? small : full);
 const unetJson = quick
   ? { ...unetConfig, block_out_channels: [64, 128, 128, 128], attention_head_dim: [2, 4, 4, 4] }
@@ -289,6 +312,7 @@ await part('unet', async () => {
     };
     const y = pass() as tf.Tensor;
     const values = await y.data();
+    found[`${seconds} s, on the GPU`] = await whereTimeGoes(() => compute(pass));
     found[`${seconds} s, finite`] = values.every(Number.isFinite);
     keep('unet', found);
     y.dispose();
@@ -340,15 +364,11 @@ await part('unet', async () => {
       steps.push(round(performance.now() - t));
       keep('LoRA DPO steps', steps);
     }
-    const recorder = recordPrograms(backend);
-    step();
-    const { dispatches } = recorder.stop();
-    await done();
     found['LoRA DPO step, 10.24 s'] = {
       milliseconds: steps,
       encodeMilliseconds: encoded,
-      dispatches,
       peakBytes: pool.peakBytes,
+      onGpu: await whereTimeGoes(step),
     };
   } catch (error) {
     found['LoRA DPO step, 10.24 s'] = {
@@ -467,6 +487,8 @@ await part('kernels', async () => {
   const found: Record<string, unknown> = {};
   for (const [name, { x, run }] of Object.entries(cases)) {
     const each: Record<string, unknown> = {};
+    // tfjs makes ones on the CPU where it is given no gradient of the result, and uploads them.
+    const dy = tf.tidy(() => filled(run(x).shape));
     // Ten at once: a single one is as long as a submit.
     const many: Work = () => Array.from({ length: 10 }, () => run(x));
     for (const [variantName, variant, features] of VARIANTS) {
@@ -481,7 +503,7 @@ await part('kernels', async () => {
         compute(() => withVariant(variant, () => tf.tidy(() => run(x)), features));
         const { flops } = recorder.stop();
         const backward = await timeOf(() =>
-          Array.from({ length: 10 }, () => tf.grad((input: tf.Tensor) => run(input))(x)),
+          Array.from({ length: 10 }, () => tf.grad((input: tf.Tensor) => run(input))(x, dy)),
         );
         each[variantName] = {
           forwardMs: round(forward),
@@ -513,7 +535,7 @@ await part('kernels', async () => {
     }
     found[name] = { ...each, largestErrorOfRms: errors };
     process.stdout.write(`  ${name}: ${JSON.stringify(found[name])}\n`);
-    x.dispose();
+    tf.dispose([x, dy]);
   }
   return found;
 });
