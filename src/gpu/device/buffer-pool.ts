@@ -1,6 +1,7 @@
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import { BufferManager } from '@tensorflow/tfjs-backend-webgpu/dist/buffer_manager';
 import * as tf from '@tensorflow/tfjs-core';
+import { shareScalars } from './scalar-buffers';
 
 /**
  * Idle bytes kept for reuse: as many as a pass of Tango's UNet leaves behind at 10.24 s, so that the next step makes no
@@ -112,10 +113,14 @@ export class BufferPool extends BufferManager {
   }
 }
 
-/** Gives the backend a pool in place of its own buffer manager; the pool shrinks after every submit. */
+/**
+ * Gives the backend a pool in place of its own buffer manager, which shrinks after every submit, and one buffer for each
+ * number.
+ */
 export function installPool(backend: WebGPUBackend): BufferPool {
   const pool = new BufferPool(backend.device);
   backend.bufferManager = pool;
+  shareScalars(backend);
   const submitQueue = backend.submitQueue;
   backend.submitQueue = () => {
     submitQueue.call(backend);

@@ -13,8 +13,7 @@ export class LoraLayer implements LayerAdapter {
 
   /** [..., in] -> [..., out] */
   delta(x: tf.Tensor): tf.Tensor {
-    // Scaled where it is narrow.
-    return tf.tidy(() => linear(tf.mul(linear(x, this.down), this.scaling), this.up));
+    return tf.tidy(() => linear(scaled(linear(x, this.down), this.scaling), this.up));
   }
 }
 
@@ -31,9 +30,14 @@ export class LoraConvLayer implements LayerAdapter {
   delta(x: tf.Tensor): tf.Tensor {
     return tf.tidy(() => {
       const narrow = conv2d(x as tf.Tensor4D, this.down, null, this.options); // [B, Hout, Wout, rank]
-      return linear(tf.mul(narrow, this.scaling), this.up);
+      return linear(scaled(narrow, this.scaling), this.up);
     });
   }
+}
+
+/** Where it is narrow; as often as not alpha is the rank. */
+function scaled(narrow: tf.Tensor, scaling: number): tf.Tensor {
+  return scaling === 1 ? narrow : tf.mul(narrow, scaling);
 }
 
 /** What two adapters of one layer add together. */
