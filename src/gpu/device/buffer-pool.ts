@@ -7,7 +7,7 @@ import { shareScalars } from './scalar-buffers';
  * Idle bytes kept for reuse: as many as a pass of Tango's UNet leaves behind at 10.24 s, so that the next step makes no
  * buffer (bench/counts), and no more than a third of its weights.
  */
-const DEFAULT_IDLE_LIMIT_BYTES = 640 * 2 ** 20;
+const DEFAULT_IDLE_LIMIT_BYTES = 672 * 2 ** 20;
 
 /**
  * GPU buffers of tfjs's backend, kept by exact size and usage for reuse as tfjs's own manager does, which however

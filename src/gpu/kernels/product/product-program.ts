@@ -69,11 +69,15 @@ function tileFor(variant: KernelChoice['variant'], rows: number, columnVectors: 
   return rows > 32 ? tile(64) : tile(32);
 }
 
-/** Below this many workgroups a desktop GPU has multiprocessors without work. */
+/** Below this many workgroups a desktop GPU has multiprocessors without work; the largest have twice as many. */
 const BUSY_GROUPS = 64;
+/** From this length on one more dispatch pays for the largest GPUs too. */
+const LONG_INNER = 8192;
 /** A part shorter than this costs more to store than its time saves. */
 const LEAST_INNER = 1024;
 const MOST_SPLITS = 8;
+/** Two parts save less than the dispatch that adds them up. */
+const LEAST_SPLITS = 3;
 
 /** Into how many parts the channels of a product are split: 1 for all but few tiles with a long inner axis. */
 export function splitsFor({ variant }: KernelChoice, geometry: ProductGeometry): number {
@@ -82,11 +86,14 @@ export function splitsFor({ variant }: KernelChoice, geometry: ProductGeometry):
   const vectors = geometry.outChannels / 4;
   const tile = tileFor(variant, rows, vectors);
   const groups = Math.ceil(rows / tile.rows) * Math.ceil(vectors / tile.columns);
-  if (groups >= BUSY_GROUPS) return 1;
-  const wanted = Math.ceil((2 * BUSY_GROUPS) / groups);
-  const byInner = Math.floor(innerOf(geometry) / LEAST_INNER);
+  const inner = innerOf(geometry);
+  const busy = inner >= LONG_INNER ? 2 * BUSY_GROUPS : BUSY_GROUPS;
+  if (groups >= busy) return 1;
+  const wanted = Math.ceil((2 * busy) / groups);
+  const byInner = Math.floor(inner / LEAST_INNER);
   const byChannels = Math.floor(geometry.inChannels / (4 * INNER));
-  return Math.max(1, Math.min(wanted, byInner, byChannels, MOST_SPLITS));
+  const parts = Math.min(wanted, byInner, byChannels, MOST_SPLITS);
+  return parts < LEAST_SPLITS ? 1 : parts;
 }
 
 export class ProductProgram implements CountedProgram {
