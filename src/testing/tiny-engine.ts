@@ -13,7 +13,7 @@ export interface TinyEngine {
 
 /** An engine with the tiny model in use; engines that share stores are one browser's tabs. */
 export async function openTinyEngine(
-  tiny: TinyTango,
+  tiny: Pick<TinyTango, 'files'>,
   training: KeyValueStore = new MemoryStore(),
   models: KeyValueStore = new MemoryStore(),
 ): Promise<TinyEngine> {

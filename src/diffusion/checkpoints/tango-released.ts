@@ -6,9 +6,17 @@
 import { InvalidConfigError, ModelNotFoundError, StateDictError } from '../../common/errors';
 import { audioldmVaeStateDict, autoencoderKLConfigFromAudioldm } from '../../models/autoencoder-kl';
 import { samplesPerFrame, TANGO_HIFI_GAN_CONFIG } from '../../models/hifi-gan';
-import { type ModelFolder, openTorchCheckpoint, renameStateDict, type StateDict } from '../../weights';
+import {
+  type ModelFolder,
+  openSafetensors,
+  openTorchCheckpoint,
+  renameStateDict,
+  type StateDict,
+} from '../../weights';
 
 const MAIN = 'pytorch_model_main.bin';
+/** A UNet that the studio merged, in the place of that of `MAIN`, whose text encoder was not trained. */
+export const MERGED_UNET = 'pytorch_model_main.safetensors';
 const VAE = 'pytorch_model_vae.bin';
 const REQUIRED = [MAIN, VAE, 'main_config.json', 'vae_config.json'];
 const TOKENIZER_FILES = ['tokenizer.json', 'tokenizer_config.json'];
@@ -43,17 +51,19 @@ const SCHEDULER_CONFIG = {
 const SCHEDULER_NAME = 'stabilityai/stable-diffusion-2-1';
 
 /**
- * Tango's published files as a diffusers folder; null when `files` are of another layout.
+ * Tango's published files as a diffusers folder, with a merged UNet where one is among them; null when `files` are of another layout.
  *
  * @throws ModelNotFoundError naming what is missing, InvalidConfigError, StateDictError, WeightsFormatError
  */
 export async function openTangoReleased(files: ModelFolder): Promise<ModelFolder | null> {
   const paths = new Map(files.list().map((path) => [path.slice(path.lastIndexOf('/') + 1), path]));
-  if (files.has('model_index.json') || !(paths.has(MAIN) || paths.has(VAE))) return null;
+  if (files.has('model_index.json') || ![MAIN, MERGED_UNET, VAE].some((name) => paths.has(name))) return null;
   const missing = REQUIRED.filter((name) => !paths.has(name));
   if (missing.length > 0) {
     throw new ModelNotFoundError(
-      `These are Tango’s published files, but ${missing.join(', ')} is not among them. Take them from the same repository and choose all together.`,
+      paths.has(MERGED_UNET) && missing.includes(MAIN)
+        ? `${MERGED_UNET} is a UNet alone, merged in this studio: ${missing.join(', ')} of the model that it was made from is not among the files. Choose all of them together.`
+        : `These are Tango’s published files, but ${missing.join(', ')} is not among them. Take them from the same repository and choose all together.`,
     );
   }
   if (!paths.has('tokenizer.json')) {
@@ -64,7 +74,10 @@ export async function openTangoReleased(files: ModelFolder): Promise<ModelFolder
   const json = (name: string): Promise<unknown> => files.json(paths.get(name) ?? name);
   const main = await openTorchCheckpoint(await files.blob(paths.get(MAIN) ?? MAIN), MAIN);
   const vae = await openTorchCheckpoint(await files.blob(paths.get(VAE) ?? VAE), VAE);
-  refuseStrangers(main, ['text_encoder.', 'unet.']);
+  refuseStrangers(main, MAIN, ['text_encoder.', 'unet.']);
+  const merged = paths.get(MERGED_UNET);
+  const unet = merged === undefined ? main : await openSafetensors(await files.blob(merged), MERGED_UNET);
+  if (merged !== undefined) refuseStrangers(unet, MERGED_UNET, ['unet.']);
   const mainConfig = asObject(await json('main_config.json'), 'main_config.json');
   const vaeConfig = autoencoderKLConfigFromAudioldm(await json('vae_config.json'));
   const stftConfig = paths.has('stft_config.json')
@@ -73,7 +86,7 @@ export async function openTangoReleased(files: ModelFolder): Promise<ModelFolder
   const unetConfigPath = paths.get(baseName(mainConfig.unet_model_config_path) ?? '');
   const stateDicts: Readonly<Record<string, StateDict>> = {
     text_encoder: part(main, 'text_encoder.'),
-    unet: part(main, 'unet.'),
+    unet: part(unet, 'unet.'),
     vae: audioldmVaeStateDict(withoutPart(vae, 'vocoder.'), levelsOf(vaeConfig)),
     vocoder: part(vae, 'vocoder.'),
   };
@@ -134,11 +147,11 @@ function parsed(path: string, text: string): unknown {
 }
 
 /** @throws StateDictError for keys that belong to no component */
-function refuseStrangers(stateDict: StateDict, prefixes: readonly string[]): void {
+function refuseStrangers(stateDict: StateDict, file: string, prefixes: readonly string[]): void {
   const strangers = stateDict.names().filter((name) => !prefixes.some((prefix) => name.startsWith(prefix)));
   if (strangers.length === 0) return;
   throw new StateDictError(
-    `${MAIN} should hold ${prefixes.join('* and ')}* only, but has ${strangers.length} other tensors: ${strangers.slice(0, 8).join(', ')}. ` +
+    `${file} should hold ${prefixes.join('* and ')}* only, but has ${strangers.length} other tensors: ${strangers.slice(0, 8).join(', ')}. ` +
       'A Tango that was trained from Stable Diffusion’s UNet (group_in, group_out) cannot be run; use declare-lab’s tango, tango-full, tango2 or tango2-full.',
   );
 }

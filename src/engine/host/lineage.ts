@@ -1,3 +1,4 @@
+import { MERGED_UNET } from '../../diffusion/checkpoints/tango-released';
 import { LINEAGE_KEY } from '../../training/lora/safetensors-blob';
 import type { TrainingData } from '../../training/training-data';
 import { type ModelFolder, openSafetensors } from '../../weights';
@@ -14,7 +15,7 @@ export function lineageRecord(run: TrainRun, data: TrainingData | null): string 
 /** What a model's files say of the run that its UNet was merged from; null where they say nothing. */
 export async function modelLineage(files: ModelFolder): Promise<AdapterLineage | null> {
   for (const path of files.list()) {
-    if (!/^unet\/[^/]+\.safetensors$/.test(path)) continue;
+    if (!/^unet\/[^/]+\.safetensors$/.test(path) && !path.endsWith(MERGED_UNET)) continue;
     const { metadata } = await openSafetensors(await files.blob(path), path);
     const lineage = parseLineage(metadata.get(LINEAGE_KEY) ?? null);
     if (lineage) return lineage;

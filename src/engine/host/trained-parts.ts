@@ -1,4 +1,5 @@
 import { InvalidInputError } from '../../common/errors';
+import { MERGED_UNET } from '../../diffusion/checkpoints/tango-released';
 import type { TangoPipeline } from '../../diffusion/pipelines/tango-pipeline';
 import type { UNet2DConditionModel } from '../../models/unet-2d-condition';
 import { type AdapterContents, readAdapterFiles, resolveAdapter } from '../../training/lora/adapter-formats';
@@ -99,8 +100,7 @@ export class TrainedParts {
       }
     });
     return {
-      path:
-        layout === 'tango' ? 'pytorch_model_main.safetensors' : 'unet/diffusion_pytorch_model.safetensors',
+      path: layout === 'tango' ? MERGED_UNET : 'unet/diffusion_pytorch_model.safetensors',
       blob,
     };
   }

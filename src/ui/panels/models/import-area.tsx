@@ -57,7 +57,8 @@ export function ImportArea() {
         <dd>
           a diffusers folder (<code>model_index.json</code> with its component folders), or Tango’s published{' '}
           <code>pytorch_model_main.bin</code> and <code>pytorch_model_vae.bin</code> with their{' '}
-          <code>.json</code> configs and the <code>tokenizer.json</code> of google/flan-t5-large
+          <code>.json</code> configs and the <code>tokenizer.json</code> of google/flan-t5-large; a UNet that
+          Fine-tune merged goes with the files of its base
         </dd>
         <dt>LoRA</dt>
         <dd>
