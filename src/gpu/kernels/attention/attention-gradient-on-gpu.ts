@@ -26,7 +26,7 @@ export function attentionGradientOnGpu(
   const opened = openAttention(operands, scale);
   if (!opened) return null;
   const { backend, variant, sizes, q, k, v, bias } = opened;
-  const { batch, heads, queries } = sizes;
+  const { batch, heads, queries, keys } = sizes;
   const results = deferredResults(backend);
   const from = headsOperand(backend, dy);
   const strides = { ...opened.strides, dy: from.strides };
@@ -50,7 +50,10 @@ export function attentionGradientOnGpu(
     const deferred = new DeferredHeads(shape, inputs, (output, out) =>
       computeGradient(of, opened, { ...strides, out }, inputs, output),
     );
-    return tf.engine().makeTensorFromTensorInfo(results.add(shape, deferred));
+    const info = results.add(shape, deferred);
+    // Gradients of a prompt's keys are used when all layers are through: until then they would hold their queries.
+    if (of !== 'q' && keys < queries) results.force(info.dataId);
+    return tf.engine().makeTensorFromTensorInfo(info);
   };
   return {
     q: gradient('q', [...rows, ...columns, statistics, ...bias]),
