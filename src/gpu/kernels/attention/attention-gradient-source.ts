@@ -42,6 +42,7 @@ export function gradientSource(layout: GradientLayout): string {
           let first = begin + step;
           ${each(columnsAStep, (c) => `let column${c} = min(first + ${c}, uniforms.columns - 1);`)}
           ${tiles ? stage(layout) : ''}
+          ${tiles || of === 'statistics' ? '' : each(columnsAStep, (c) => each(sliceOut, (j) => `let kept${c}x${j} = ${column(layout, summedOf(of), c, j)};`))}
           ${each(columnsAStep, (c) => `var score${c} = ${sumOf(sliceA, (j) => `dot(a${j}, ${vector(layout, 'A', c, j)})`)};`)}
           ${hasRowB ? each(columnsAStep, (c) => `var slope${c} = ${sumOf(sliceB, (j) => `dot(b${j}, ${vector(layout, 'B', c, j)})`)};`) : ''}
           ${slices > 1 ? exchange(layout) : ''}
@@ -103,8 +104,19 @@ function stage({ of, vectors, slices, rowsAGroup, columnsAStep }: GradientLayout
           workgroupBarrier();`;
 }
 
-/** A vector of a column, in the thread's slice. */
+/** What the sums are of: k, q and dy. */
+const summedOf = (of: GradientLayout['of']): 'A' | 'B' => (of === 'v' ? 'B' : 'A');
+
+/** A vector of a column, in the thread's slice; from a register, where it was read from storage once. */
 function vector(layout: GradientLayout, operand: 'A' | 'B', c: number, j: number): string {
+  const { of, tiles } = layout;
+  return !tiles && of !== 'statistics' && operand === summedOf(of)
+    ? `kept${c}x${j}`
+    : column(layout, operand, c, j);
+}
+
+/** The same, where it lies in memory. */
+function column(layout: GradientLayout, operand: 'A' | 'B', c: number, j: number): string {
   if (!layout.tiles)
     return `column${operand}[firstColumn${operand} + column${c} * uniforms.column${operand}Position + ${j}]`;
   const first = layout.slices > 1 ? `slice * ${sliceOf(layout, operand)} + ` : '';
@@ -151,7 +163,6 @@ function addUp(layout: GradientLayout, sliceOut: number): string {
     if (of === 'q') return 'statistic';
     return tiles ? `tileStatistics[${c}]` : `statistics[headIndex * uniforms.columns + column${c}]`;
   };
-  const summed = of === 'v' ? 'B' : 'A';
   const weight = (c: number): string => (of === 'v' ? '' : ` * (slope${c} - of${c}.z) * uniforms.factor`);
   return `
           ${each(
@@ -160,5 +171,5 @@ function addUp(layout: GradientLayout, sliceOut: number): string {
           let of${c} = ${statistic(c)};
           let w${c} = select(0.0, exp(score${c} - of${c}.x) * of${c}.y${weight(c)}, first + ${c} < end);`,
           )}
-          ${each(sliceOut, (j) => `sum${j} += ${sumOf(columnsAStep, (c) => `w${c} * ${vector(layout, summed, c, j)}`)};`)}`;
+          ${each(sliceOut, (j) => `sum${j} += ${sumOf(columnsAStep, (c) => `w${c} * ${vector(layout, summedOf(of), c, j)}`)};`)}`;
 }
