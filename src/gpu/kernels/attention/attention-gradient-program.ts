@@ -10,18 +10,16 @@
  *
  * tiles: a workgroup stages 8 columns at a time. From heads of 36 on a row is cut into slices of at most 32 floats of each
  * operand, a thread a slice: three times 32 floats stay in registers, where the whole row would spill. The slices' parts
- * of 8 dot products are exchanged as vectors, which is a sixteenth of what reading the columns takes. registers: a row a
+ * of 8 dot products are exchanged as vectors, which is a tenth of what reading the columns takes at most. registers: a row a
  * thread, columns through the cache.
  *
  * Few rows with many columns leave most of a GPU idle: the columns are split then, and each part's sums are stored.
  */
 import { type CountedProgram, float, integers, type Traffic, type UniformData } from '../common/gpu-program';
 import type { KernelVariant } from '../common/kernel-variant';
-import { gradientSource } from './attention-gradient-source';
+import { type GradientLayout, type GradientOf, gradientSource } from './attention-gradient-source';
 import type { HeadStrides } from './attention-heads';
 import type { AttentionSizes } from './attention-program';
-
-export type GradientOf = 'statistics' | 'q' | 'k' | 'v';
 
 /** Columns that pass by together. */
 const COLUMNS = { tiles: 8, registers: 4, composed: 1 };
@@ -32,19 +30,6 @@ const BUSY_GROUPS = 128;
 /** A part shorter than this costs more to store than its time saves. */
 const LEAST_COLUMNS = 64;
 const MOST_PARTS = 16;
-
-/** How the work is laid out; A are the operands of scores (q, k), B those of slopes (dy, v). */
-export interface GradientLayout {
-  readonly of: GradientOf;
-  readonly tiles: boolean;
-  readonly hasBias: boolean;
-  /** Vectors of A, of B, and of what is written. */
-  readonly vectors: Readonly<Record<'A' | 'B' | 'out', number>>;
-  /** Threads that share a row. */
-  readonly slices: number;
-  readonly rowsAGroup: number;
-  readonly columnsAStep: number;
-}
 
 /** Into how many parts the columns are split: 1 for all but few rows. */
 export function partsFor(of: GradientOf, variant: KernelVariant, sizes: AttentionSizes): number {

@@ -1,5 +1,19 @@
 /** The WGSL of attention-gradient-program.ts. */
-import type { GradientLayout } from './attention-gradient-program';
+
+export type GradientOf = 'statistics' | 'q' | 'k' | 'v';
+
+/** How the work is laid out; A are the operands of scores (q, k), B those of slopes (dy, v). */
+export interface GradientLayout {
+  readonly of: GradientOf;
+  readonly tiles: boolean;
+  readonly hasBias: boolean;
+  /** Vectors of A, of B, and of what is written. */
+  readonly vectors: Readonly<Record<'A' | 'B' | 'out', number>>;
+  /** Threads that share a row. */
+  readonly slices: number;
+  readonly rowsAGroup: number;
+  readonly columnsAStep: number;
+}
 
 const each = (count: number, line: (i: number) => string): string =>
   Array.from({ length: count }, (_, i) => line(i)).join('\n');
@@ -105,7 +119,7 @@ function stage({ of, vectors, slices, rowsAGroup, columnsAStep }: GradientLayout
 }
 
 /** What the sums are of: k, q and dy. */
-const summedOf = (of: GradientLayout['of']): 'A' | 'B' => (of === 'v' ? 'B' : 'A');
+const summedOf = (of: GradientOf): 'A' | 'B' => (of === 'v' ? 'B' : 'A');
 
 /** A vector of a column, in the thread's slice; from a register, where it was read from storage once. */
 function vector(layout: GradientLayout, operand: 'A' | 'B', c: number, j: number): string {
