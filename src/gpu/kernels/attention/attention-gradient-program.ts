@@ -133,7 +133,8 @@ export class AttentionGradientProgram implements CountedProgram {
     const inScores = width + (of === 'v' ? 0 : valueWidth);
     const inSums = of === 'statistics' ? 0 : 4 * vectors.out;
     const passes = tiles ? groupsAHead : rows;
-    const readsOfColumn = (tiles ? width + valueWidth : inScores + inSums) + (ofKeys ? 4 : 0);
+    const readsOfColumn = width + valueWidth + (ofKeys ? 4 : 0);
+    const keptOfColumn = 4 + (tiles ? 0 : inSums);
     const slice = (floats: number): number => 4 * Math.ceil(floats / 4 / slices);
     const exchanged = slices === 1 ? 0 : threads * columnsAStep * (of === 'v' ? 1 : 2);
     this.traffic = {
@@ -146,7 +147,8 @@ export class AttentionGradientProgram implements CountedProgram {
       writeBytes: 16 * outCount * parts,
       workgroupBytes: tiles ? 4 * (columnsAStep * (width + valueWidth + (ofKeys ? 4 : 0)) + exchanged) : 0,
       registerBytes:
-        4 * (slice(width) + (of === 'v' ? 0 : slice(valueWidth)) + slice(inSums) + 4 * columnsAStep),
+        4 *
+        (slice(width) + (of === 'v' ? 0 : slice(valueWidth)) + slice(inSums) + keptOfColumn * columnsAStep),
     };
   }
 
