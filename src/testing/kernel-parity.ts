@@ -36,6 +36,8 @@ type Run = (
 /** Another way to call an op that is expected to give the same, tried on the cases of these names; all by default. */
 interface Variant {
   readonly run: Run;
+  /** What gradients are computed within: `run` has returned when they are. */
+  readonly within?: <T>(body: () => T) => T;
   readonly cases?: readonly string[];
   /** The only backend on which it differs. */
   readonly backend?: TestBackend;
@@ -51,6 +53,7 @@ const adapterFeatures = adapter ? featuresOf(adapter) : CORE_WGSL;
 export function gpuVariants(run: Run): Readonly<Record<string, Variant>> {
   const as = (variant: KernelVariant, features = CORE_WGSL): Variant => ({
     run: (...operands) => withVariant(variant, () => run(...operands), features),
+    within: (body) => withVariant(variant, body, features),
     backend: 'webgpu',
     halvesOnly: features.f16,
   });
@@ -102,7 +105,7 @@ export function testKernel(
       it.each(whole.filter(({ every }) => every === 1))('$name: gradients', async (kernelCase) => {
         await withCase(kernelCase, 'F32', (operands) => {
           const trained = Object.values(operands.parameters);
-          return expectGradients({ ...operands, trained }, kernelCase, fixture, runVariant, relativeToRms);
+          return expectGradients({ ...operands, trained }, kernelCase, fixture, variant, relativeToRms);
         });
       });
     });
@@ -113,7 +116,7 @@ export function testKernel(
     // What an adapter on a frozen half-precision model needs: the inputs' gradients.
     it.each(small)('$name: gradients through float16 weights', async (kernelCase) => {
       await withCase(kernelCase, 'F16', (operands) =>
-        expectGradients({ ...operands, trained: [] }, kernelCase, fixture, run, FLOAT16_TOLERANCE),
+        expectGradients({ ...operands, trained: [] }, kernelCase, fixture, { run }, FLOAT16_TOLERANCE),
       );
     });
     it.each(cases.slice(0, 1))('$name: leaves nothing behind', async (kernelCase) => {
@@ -214,13 +217,13 @@ async function expectGradients(
   { generator, ...differentiated }: Differentiated & { readonly generator: TorchGenerator },
   kernelCase: KernelCase,
   fixture: Fixture,
-  run: Run,
+  { run, within = (body) => body() }: Variant,
   relativeToRms: number,
 ): Promise<void> {
   const { name, outputShape } = kernelCase;
   const inputNames = Object.keys(differentiated.inputs);
   const dy = tf.tensor(generator.randn(elementCount(outputShape)), [...outputShape]);
-  const gradients = gradientsOf(differentiated, kernelCase, run, dy);
+  const gradients = within(() => gradientsOf(differentiated, kernelCase, run, dy));
   const expected = (operand: string): Reference => fixture.values(`${name}/d.${operand}`);
   for (const [i, inputName] of inputNames.entries()) {
     await expectClose(gradients[i]!, expected(inputName), {

@@ -26,34 +26,30 @@ export interface StepMemory {
 }
 
 const FLOAT = 4;
-/** Of attention's gradient (attention-blocks.ts). */
-const MOST_SCORES_BYTES = 32 * 2 ** 20;
 
 /** Where the tape of the whole model is kept. */
 const KEPT = {
   adapterCopies: 4,
   /** Images of a layer's width on the tape: of its resnet, of its transformer, and more where its feed-forward is trained. */
-  resnetImages: 16,
-  transformerImages: 38,
-  feedForwardImages: 0.6,
-  scoreBlocks: 1.4,
-  idleShare: 0.62,
+  resnetImages: 19,
+  transformerImages: 29,
+  feedForwardImages: 0.9,
+  idleShare: 0.58,
 };
 /** Where each layer runs again: the layers' results and gradients, and the tape of one transformer. */
 const RECOMPUTED = {
   adapterCopies: 7,
-  resnetImages: 7,
-  transformerImages: 23,
-  feedForwardImages: 3,
-  scoreBlocks: 14.5,
-  idleShare: 0.96,
+  resnetImages: 14.7,
+  transformerImages: 21.3,
+  feedForwardImages: 2.4,
+  idleShare: 0.91,
 };
 /**
  * Where the whole UNet is trained: weights, gradients, both moments; a share of one copy is at work while the weights are
  * replaced.
  */
-const WHOLE = { copies: 4, updateShare: 0.3, idleShare: 0.6 };
-const MOST_IDLE_BYTES = 440e6;
+const WHOLE = { copies: 4, updateShare: 0.3, idleShare: 0.61 };
+const MOST_IDLE_BYTES = 390e6;
 
 export function stepMemory(
   config: UNet2DConditionConfig,
@@ -74,18 +70,16 @@ export function stepMemory(
     return {
       image,
       transformer: heads > 0 ? image * perTransformer : 0,
-      scores: Math.min(FLOAT * images * heads * pixels ** 2, MOST_SCORES_BYTES),
     };
   });
   type Bytes = (typeof layers)[number];
   const sum = (key: keyof Bytes): number => layers.reduce((total, layer) => total + layer[key], 0);
-  const most = (key: keyof Bytes): number => Math.max(...layers.map((layer) => layer[key]));
   const copies = (whole ? WHOLE.copies : factors.adapterCopies) + (recipe.emaDecay > 0 ? 1 : 0);
   // A sum of gradients waits while the next pass makes its own.
   const sums = whole && recipe.pairsPerStep > recipe.pairsPerPass ? 1 : 0;
   const oneCopy = FLOAT * adapterParameters;
   const adapterBytes = (copies + sums) * oneCopy;
-  const work = factors.scoreBlocks * most('scores') + (recipe.recompute ? most('transformer') : 0);
+  const work = recipe.recompute ? Math.max(...layers.map(({ transformer }) => transformer)) : 0;
   const activations = factors.resnetImages * sum('image') + (recipe.recompute ? 0 : sum('transformer'));
   // On the way back the gradients of all weights come as the activations go.
   const atWork = whole

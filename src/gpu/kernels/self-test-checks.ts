@@ -92,22 +92,50 @@ function layerNormCheck(): Check {
   return { run, expected };
 }
 
+/** Result and gradients behind one another: of the queries, the keys, the values. */
 function attentionCheck(): Check {
-  const [q, k, v] = [pattern(ROWS * WIDTH, 7), pattern(ROWS * WIDTH, 5), pattern(ROWS * WIDTH, 3)];
-  const expected = range(ROWS).flatMap((row) => {
-    const scores = range(ROWS).map((key) =>
-      sum(range(WIDTH).map((d) => q[row * WIDTH + d]! * k[key * WIDTH + d]!)),
-    );
-    const powers = scores.map((score) => Math.exp(score));
-    return range(WIDTH).map(
-      (d) => sum(powers.map((power, key) => power * v[key * WIDTH + d]!)) / sum(powers),
-    );
-  });
-  const heads = (values: Float32Array): tf.Tensor4D => tf.tensor4d(values, [1, 1, ROWS, WIDTH]);
-  return { run: () => attention(heads(q), heads(k), heads(v), { scale: 1 }), expected };
+  // More than a workgroup of queries and of keys, and gradients of keys that are added up in parts. Heads are narrow:
+  // adapters that run shaders on the processor take a minute to compile wide ones.
+  const [queries, keys, width] = [130, 70, 8];
+  const scale = 0.25;
+  const [q, k, v, dy] = [
+    pattern(queries * width, 7),
+    pattern(keys * width, 5),
+    pattern(keys * width, 3),
+    pattern(queries * width, 11),
+  ];
+  const [y, dq, dk, dv] = [q, q, k, v].map(({ length }) => new Float64Array(length));
+  const dot = (a: Float32Array, i: number, b: Float32Array, j: number): number =>
+    sum(range(width).map((d) => a[i * width + d]! * b[j * width + d]!));
+  const add = (to: Float64Array, i: number, from: Float32Array, j: number, factor: number): void => {
+    for (let d = 0; d < width; d += 1) to[i * width + d]! += factor * from[j * width + d]!;
+  };
+  for (const i of range(queries)) {
+    const powers = range(keys).map((j) => Math.exp(scale * dot(q, i, k, j)));
+    const total = sum(powers);
+    const slopes = range(keys).map((j) => dot(dy, i, v, j));
+    const delta = sum(slopes.map((slope, j) => (slope * powers[j]!) / total));
+    for (const j of range(keys)) {
+      const p = powers[j]! / total;
+      const dScore = scale * p * (slopes[j]! - delta);
+      add(y!, i, v, j, p);
+      add(dq!, i, k, j, dScore);
+      add(dk!, j, q, i, dScore);
+      add(dv!, j, dy, i, p);
+    }
+  }
+  const heads = (values: Float32Array): tf.Tensor4D =>
+    tf.tensor4d(values, [1, 1, values.length / width, width]);
+  const run = (): tf.Tensor => {
+    const { value, grads } = tf.valueAndGrads((...[a, b, c]) =>
+      attention(a as tf.Tensor4D, b as tf.Tensor4D, c as tf.Tensor4D, { scale }),
+    )([heads(q), heads(k), heads(v)], heads(dy));
+    return tf.concat([value, ...grads].map((tensor) => tf.reshape(tensor, [tensor.size])));
+  };
+  return { run, expected: [...y!, ...dq!, ...dk!, ...dv!] };
 }
 
-/** Every program that a variant brings. */
+/** Every program that a variant brings, those of gradients too. */
 export function kernelChecks(): readonly Check[] {
   return [
     productCheck(ROWS, WIDTH),

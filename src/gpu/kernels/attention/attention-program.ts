@@ -8,9 +8,7 @@
  */
 import { type CountedProgram, float, integers, type Traffic, type UniformData } from '../common/gpu-program';
 import type { KernelVariant } from '../common/kernel-variant';
-
-/** Elements from one item, head and position to the next; widths lie together. */
-export type HeadStrides = readonly [item: number, head: number, position: number];
+import type { HeadStrides } from './attention-heads';
 
 export interface AttentionSizes {
   readonly batch: number;
@@ -21,7 +19,6 @@ export interface AttentionSizes {
   readonly width: number;
   readonly valueWidth: number;
   readonly scale: number;
-  readonly strides: Readonly<Record<'q' | 'k' | 'v' | 'out', HeadStrides>>;
   /** [item, head, query, key], 0 where the bias is broadcast; null without a bias. */
   readonly biasStrides: readonly [number, number, number, number] | null;
 }
@@ -46,8 +43,9 @@ export class AttentionProgram implements CountedProgram {
   constructor(
     private readonly variant: KernelVariant,
     private readonly sizes: AttentionSizes,
+    strides: Readonly<Record<'q' | 'k' | 'v' | 'out', HeadStrides>>,
   ) {
-    const { batch, heads, queries, keys, width, valueWidth, scale, strides, biasStrides } = sizes;
+    const { batch, heads, queries, keys, width, valueWidth, scale, biasStrides } = sizes;
     const threads = variant === 'tiles' ? (queries >= 1024 ? 128 : 64) : 16;
     this.#threads = threads;
     this.variableNames = ['q', 'k', 'v', ...(biasStrides ? ['bias'] : [])];

@@ -9,6 +9,7 @@ import { wasmKernels } from '../../wasm-kernels/wasm-kernels';
 import { defineKernel } from '../common/define-kernel';
 import { matMul, onWasm, swapLastAxes } from '../common/mat-mul';
 import { type AttentionBlock, attentionBlocks, blockOf, joinBlocks, sumBlocks } from './attention-blocks';
+import { attentionGradientOnGpu } from './attention-gradient-on-gpu';
 import { deferAttention } from './attention-on-gpu';
 import { attentionGradientOnWasm, attentionOnWasm } from './attention-on-wasm';
 
@@ -88,22 +89,31 @@ const attentionKernel = defineKernel<AttentionInputs, AttentionAttributes>({
   onWasm: (kernels, { q, k, v, bias }, { scale, maxScoresBytes }) =>
     maxScoresBytes === undefined ? attentionOnWasm(kernels, q, k, v, bias, scale) : null,
   // A bound on the scores is for compositions, which have a matrix of them.
-  onWebGpu: ({ q, k, v, bias }, { scale, maxScoresBytes }) =>
-    maxScoresBytes === undefined ? deferAttention(q, k, v, bias, scale) : null,
+  onWebGpu: (inputs, { scale, maxScoresBytes }) =>
+    maxScoresBytes === undefined ? deferAttention(inputs, scale) : null,
   gradients: (dy, inputs, attributes) => {
-    const kernels = attributes.maxScoresBytes === undefined ? wasmKernels() : null;
-    const own = kernels && attentionGradientOnWasm(kernels, dy, inputs, attributes.scale);
     const composed = composedGradients(dy, inputs, attributes);
-    if (!own) return composed;
-    // What is not asked for ends with the tidy of the backward pass.
-    const [q, k, v] = [own.q, own.k, own.v].map((info) => kernels.tensor(info)) as [
-      tf.Tensor,
-      tf.Tensor,
-      tf.Tensor,
-    ];
-    return { q: () => q, k: () => k, v: () => v, bias: composed.bias };
+    const own = attributes.maxScoresBytes === undefined ? ownGradients(dy, inputs, attributes.scale) : null;
+    return { ...composed, ...own };
   },
 });
+
+type Gradients = Readonly<Record<'q' | 'k' | 'v' | 'bias', () => tf.Tensor>>;
+
+/** Of queries, keys and values by the studio's own kernels; null where they do not apply. */
+function ownGradients(dy: tf.Tensor, inputs: AttentionInputs, scale: number): Omit<Gradients, 'bias'> | null {
+  if (!onWasm()) return attentionGradientOnGpu(dy, inputs, scale);
+  const kernels = wasmKernels();
+  const own = kernels && attentionGradientOnWasm(kernels, dy, inputs, scale);
+  if (!own) return null;
+  // What is not asked for ends with the tidy of the backward pass.
+  const [q, k, v] = [own.q, own.k, own.v].map((info) => kernels.tensor(info)) as [
+    tf.Tensor,
+    tf.Tensor,
+    tf.Tensor,
+  ];
+  return { q: () => q, k: () => k, v: () => v };
+}
 
 /**
  * Each input's gradient computes the probabilities again: tfjs asks for one input at a time, and frees what was made
@@ -113,7 +123,7 @@ function composedGradients(
   dy: tf.Tensor,
   inputs: AttentionInputs,
   { scale, maxScoresBytes }: AttentionAttributes,
-): Readonly<Record<'q' | 'k' | 'v' | 'bias', () => tf.Tensor>> {
+): Gradients {
   const { q, k, bias } = inputs;
   const blocks = blocksFor(inputs, maxScoresBytes);
   return {
