@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { describe, it } from 'vitest';
 import { elementCount } from '../common/assert';
 import { TorchGenerator } from '../common/random';
+import { computeNow } from '../gpu/compute-now';
 import { CORE_WGSL, featuresOf, type KernelVariant, withVariant } from '../gpu/kernels/common/kernel-variant';
 import type { WeightTensor } from '../gpu/weight-tensor';
 import { copyToLayout, type ParameterLayout } from '../nn/layout';
@@ -36,6 +37,8 @@ type Run = (
 /** Another way to call an op that is expected to give the same, tried on the cases of these names; all by default. */
 interface Variant {
   readonly run: Run;
+  /** Surrounds the op and its gradients; default: nothing. */
+  readonly within?: <T>(body: () => T) => T;
   readonly cases?: readonly string[];
   /** The only backend on which it differs. */
   readonly backend?: TestBackend;
@@ -51,6 +54,7 @@ const adapterFeatures = adapter ? featuresOf(adapter) : CORE_WGSL;
 export function gpuVariants(run: Run): Readonly<Record<string, Variant>> {
   const as = (variant: KernelVariant, features = CORE_WGSL): Variant => ({
     run: (...operands) => withVariant(variant, () => run(...operands), features),
+    within: (body) => withVariant(variant, body, features),
     backend: 'webgpu',
     halvesOnly: features.f16,
   });
@@ -102,7 +106,7 @@ export function testKernel(
       it.each(whole.filter(({ every }) => every === 1))('$name: gradients', async (kernelCase) => {
         await withCase(kernelCase, 'F32', (operands) => {
           const trained = Object.values(operands.parameters);
-          return expectGradients({ ...operands, trained }, kernelCase, fixture, runVariant, relativeToRms);
+          return expectGradients({ ...operands, trained }, kernelCase, fixture, variant, relativeToRms);
         });
       });
     });
@@ -113,7 +117,7 @@ export function testKernel(
     // What an adapter on a frozen half-precision model needs: the inputs' gradients.
     it.each(small)('$name: gradients through float16 weights', async (kernelCase) => {
       await withCase(kernelCase, 'F16', (operands) =>
-        expectGradients({ ...operands, trained: [] }, kernelCase, fixture, run, FLOAT16_TOLERANCE),
+        expectGradients({ ...operands, trained: [] }, kernelCase, fixture, { run }, FLOAT16_TOLERANCE),
       );
     });
     it.each(cases.slice(0, 1))('$name: leaves nothing behind', async (kernelCase) => {
@@ -214,13 +218,18 @@ async function expectGradients(
   { generator, ...differentiated }: Differentiated & { readonly generator: TorchGenerator },
   kernelCase: KernelCase,
   fixture: Fixture,
-  run: Run,
+  { run, within = (body) => body() }: Variant,
   relativeToRms: number,
 ): Promise<void> {
   const { name, outputShape } = kernelCase;
   const inputNames = Object.keys(differentiated.inputs);
   const dy = tf.tensor(generator.randn(elementCount(outputShape)), [...outputShape]);
-  const gradients = gradientsOf(differentiated, kernelCase, run, dy);
+  const gradients = within(() => {
+    const made = gradientsOf(differentiated, kernelCase, run, dy);
+    // What waits is computed in this form too.
+    for (const gradient of made) computeNow(gradient);
+    return made;
+  });
   const expected = (operand: string): Reference => fixture.values(`${name}/d.${operand}`);
   for (const [i, inputName] of inputNames.entries()) {
     await expectClose(gradients[i]!, expected(inputName), {
