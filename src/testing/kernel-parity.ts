@@ -3,7 +3,6 @@ import * as tf from '@tensorflow/tfjs-core';
 import { describe, it } from 'vitest';
 import { elementCount } from '../common/assert';
 import { TorchGenerator } from '../common/random';
-import { computeNow } from '../gpu/compute-now';
 import { CORE_WGSL, featuresOf, type KernelVariant, withVariant } from '../gpu/kernels/common/kernel-variant';
 import type { WeightTensor } from '../gpu/weight-tensor';
 import { copyToLayout, type ParameterLayout } from '../nn/layout';
@@ -37,7 +36,7 @@ type Run = (
 /** Another way to call an op that is expected to give the same, tried on the cases of these names; all by default. */
 interface Variant {
   readonly run: Run;
-  /** Surrounds the op and its gradients; default: nothing. */
+  /** What gradients are computed within: `run` has returned when they are. */
   readonly within?: <T>(body: () => T) => T;
   readonly cases?: readonly string[];
   /** The only backend on which it differs. */
@@ -224,12 +223,7 @@ async function expectGradients(
   const { name, outputShape } = kernelCase;
   const inputNames = Object.keys(differentiated.inputs);
   const dy = tf.tensor(generator.randn(elementCount(outputShape)), [...outputShape]);
-  const gradients = within(() => {
-    const made = gradientsOf(differentiated, kernelCase, run, dy);
-    // What waits is computed in this form too.
-    for (const gradient of made) computeNow(gradient);
-    return made;
-  });
+  const gradients = within(() => gradientsOf(differentiated, kernelCase, run, dy));
   const expected = (operand: string): Reference => fixture.values(`${name}/d.${operand}`);
   for (const [i, inputName] of inputNames.entries()) {
     await expectClose(gradients[i]!, expected(inputName), {
