@@ -3,6 +3,11 @@ import { type Conv2dOptions, conv2d, linear } from '../../gpu/kernels';
 import type { LayerAdapter } from '../../nn';
 import type { TrainableWeight } from '../trainable-weight';
 
+/** Scaled where it is narrow; alpha is the rank more often than not. */
+function scaled(narrow: tf.Tensor, scaling: number): tf.Tensor {
+  return scaling === 1 ? narrow : tf.mul(narrow, scaling);
+}
+
 /** What LoRA adds to a linear layer: (alpha / rank) x A B (arXiv 2106.09685; PEFT's `lora.Linear`). */
 export class LoraLayer implements LayerAdapter {
   constructor(
@@ -13,8 +18,7 @@ export class LoraLayer implements LayerAdapter {
 
   /** [..., in] -> [..., out] */
   delta(x: tf.Tensor): tf.Tensor {
-    // Scaled where it is narrow.
-    return tf.tidy(() => linear(tf.mul(linear(x, this.down), this.scaling), this.up));
+    return tf.tidy(() => linear(scaled(linear(x, this.down), this.scaling), this.up));
   }
 }
 
@@ -31,7 +35,7 @@ export class LoraConvLayer implements LayerAdapter {
   delta(x: tf.Tensor): tf.Tensor {
     return tf.tidy(() => {
       const narrow = conv2d(x as tf.Tensor4D, this.down, null, this.options); // [B, Hout, Wout, rank]
-      return linear(tf.mul(narrow, this.scaling), this.up);
+      return linear(scaled(narrow, this.scaling), this.up);
     });
   }
 }

@@ -37,24 +37,29 @@ export class GroupNormGradientProgram implements CountedProgram {
   shaderKey: string;
   readonly traffic: Traffic;
 
-  /** @param of `weight`: what is summed over items and positions, of x's shape */
+  /**
+   * @param of `weight`: what is summed over items and positions, of x's shape
+   * @param addsResidual a last operand, which is added to the result
+   */
   constructor(
     private readonly choice: KernelChoice,
     sizes: GroupNormSizes,
     private readonly of: 'x' | 'weight',
     private readonly activation: Activation | undefined,
+    private readonly addsResidual = false,
   ) {
     const { batch, positions, channels } = sizes;
     const { workgroupSize, dispatch, workgroupBytes } = groupDispatch(choice, sizes);
     const count = batch * positions * channels;
-    this.variableNames = ['x', 'dy', ...gradientOperands(of, activation)];
+    const residual = addsResidual ? ['residual'] : [];
+    this.variableNames = ['x', 'dy', ...gradientOperands(of, activation), ...residual];
     this.variableComponents = this.variableNames.map(() => 1);
     this.outputShape = [count];
     this.workgroupSize = workgroupSize;
     this.dispatch = dispatch;
     this.uniformData = groupUniforms(sizes);
-    this.shaderKey = `groupNorm gradient ${of} ${choice.variant} ${choice.features.subgroups} ${activation}`;
-    const reads = of === 'x' ? 5 : 3;
+    this.shaderKey = `groupNorm gradient ${of} ${choice.variant} ${choice.features.subgroups} ${activation} ${addsResidual}`;
+    const reads = (of === 'x' ? 5 : 3) + residual.length;
     this.traffic = {
       flops: (of === 'x' ? 24 : 10) * count,
       readBytes: 4 * reads * count + 8 * channels * batch,
@@ -67,11 +72,12 @@ export class GroupNormGradientProgram implements CountedProgram {
   getUserCode(): string {
     const { declarations, statistics, each, joinAgain } = groupSource(this.choice);
     const { activation } = this;
+    const residual = this.addsResidual ? ' + residual[position]' : '';
     const values = `
           let normal = (x[position] - offset - mean) * inverse;
           let dNormed = dy[position]${activation ? ' * slope(vec4<f32>(normal * scale[c] + shift[c])).x' : ''};`;
     const ofWeight = each(`${values}
-          result[position] = dNormed * normal;`);
+          result[position] = dNormed * normal${residual};`);
     const ofX = `
         sums = vec2<f32>(0.0);
         ${each(`${values}
@@ -80,7 +86,7 @@ export class GroupNormGradientProgram implements CountedProgram {
         ${joinAgain}
         let means = sums / values;
         ${each(`${values}
-          result[position] = (dNormed * scale[c] - means.x - normal * means.y) * inverse;`)}`;
+          result[position] = (dNormed * scale[c] - means.x - normal * means.y) * inverse${residual};`)}`;
     return `
       ${declarations}
       ${activation ? slopeSource(activation) : ''}

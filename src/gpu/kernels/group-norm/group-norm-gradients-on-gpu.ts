@@ -2,7 +2,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { DeferredActivationGradient } from '../activations/activation-gradient-on-gpu';
 import { deferredResults } from '../common/deferred';
-import { runProgram, webGpuBackend } from '../common/gpu-program';
+import { deferSum } from '../common/deferred-sum';
+import { webGpuBackend } from '../common/gpu-program';
 import { kernelVariant, shaderFeatures } from '../common/kernel-variant';
 import { sumOverRows } from '../convolution/sum-over-rows';
 import { GroupNormGradientProgram, gradientOperands } from './group-norm-gradient-program';
@@ -25,13 +26,14 @@ export function groupNormGradientsOnGpu(
   const { x, weight, bias } = norm;
   if (variant === 'composed' || x.size === 0) return null;
   const choice = { variant, features: shaderFeatures(backend) };
+  const sizes = groupNormSizes(x, options);
   const gradient = (of: 'x' | 'weight'): tf.Tensor => {
     const behind = activationBehind(dy, norm);
-    const program = new GroupNormGradientProgram(choice, groupNormSizes(x, options), of, behind?.activation);
-    const operands = gradientOperands(of, behind?.activation).map((name) =>
-      name === 'scale' ? weight : bias,
-    );
-    const info = runProgram(backend, program, [x, behind?.dy ?? dy, ...operands], x.shape);
+    const activation = behind?.activation;
+    const program = (addsResidual: boolean): GroupNormGradientProgram =>
+      new GroupNormGradientProgram(choice, sizes, of, activation, addsResidual);
+    const further = gradientOperands(of, activation).map((name) => (name === 'scale' ? weight : bias));
+    const info = deferSum(program, [x, behind?.dy ?? dy, ...further], x.shape);
     return tf.engine().makeTensorFromTensorInfo(info);
   };
   return {

@@ -25,6 +25,7 @@ export class RowNormGradientProgram implements CountedProgram {
   /**
    * @param width a multiple of four
    * @param of `weight`: what is summed over rows, of x's shape
+   * @param addsResidual a last operand, which is added to the result
    */
   constructor(
     private readonly choice: KernelChoice,
@@ -32,20 +33,22 @@ export class RowNormGradientProgram implements CountedProgram {
     width: number,
     private readonly of: 'x' | 'weight',
     private readonly options: RowNormOptions,
+    private readonly addsResidual = false,
   ) {
     const { variant, features } = choice;
     const { workgroupSize, dispatch, workgroupBytes } = rowDispatch(variant, rows);
     const count = rows * width;
-    this.variableNames = of === 'x' ? ['x', 'dy', 'scale'] : ['x', 'dy'];
+    const residual = addsResidual ? ['residual'] : [];
+    this.variableNames = ['x', 'dy', ...(of === 'x' ? ['scale'] : []), ...residual];
     this.variableComponents = this.variableNames.map(() => 4);
     this.outputShape = [count];
     this.workgroupSize = workgroupSize;
     this.dispatch = dispatch;
     this.uniformData = rowUniforms(rows, width, options);
-    this.shaderKey = `rowNorm gradient ${of} ${variant} ${features.subgroups} ${options.centre}`;
+    this.shaderKey = `rowNorm gradient ${of} ${variant} ${features.subgroups} ${options.centre} ${addsResidual}`;
     this.traffic = {
       flops: (of === 'x' ? 20 : 8) * count,
-      readBytes: (of === 'x' ? 28 : 12) * count,
+      readBytes: ((of === 'x' ? 28 : 12) + 4 * residual.length) * count,
       writeBytes: 4 * count,
       workgroupBytes,
       registerBytes: 128,
@@ -54,9 +57,10 @@ export class RowNormGradientProgram implements CountedProgram {
 
   getUserCode(): string {
     const { declarations, statistics, each, joinAgain } = rowSource(this.choice, this.options);
+    const residual = this.addsResidual ? ' + residual[first + i]' : '';
     const normal = 'let normal = (x[first + i] - offset - mean) * inverse;';
     const ofWeight = each(`${normal}
-          result[first + i] = dy[first + i] * normal;`);
+          result[first + i] = dy[first + i] * normal${residual};`);
     const ofX = `
         sums = vec2<f32>(0.0);
         ${each(`${normal}
@@ -66,7 +70,7 @@ export class RowNormGradientProgram implements CountedProgram {
         let means = sums / values;
         ${each(`${normal}
           let across = dy[first + i] * scale[i]${this.options.centre ? ' - means.x' : ''};
-          result[first + i] = (across - normal * means.y) * inverse;`)}`;
+          result[first + i] = (across - normal * means.y) * inverse${residual};`)}`;
     return `
       ${declarations}
       fn main(index : i32) {

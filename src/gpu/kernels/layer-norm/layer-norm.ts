@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { matchShape } from '../../../common/assert';
 import { float, type WasmKernels, wasmKernels } from '../../wasm-kernels/wasm-kernels';
 import type { WeightTensor } from '../../weight-tensor';
+import { deferSum } from '../common/deferred-sum';
 import { defineKernel } from '../common/define-kernel';
 import { runProgram, webGpuBackend } from '../common/gpu-program';
 import { kernelVariant, shaderFeatures } from '../common/kernel-variant';
@@ -63,8 +64,9 @@ function gradientOnGpu(
   const variant = kernelVariant(backend);
   if (variant === 'composed') return null;
   const choice = { variant, features: shaderFeatures(backend) };
-  const program = new RowNormGradientProgram(choice, x.size / width, width, of, options);
-  const info = runProgram(backend, program, of === 'x' ? [x, dy, weight] : [x, dy], x.shape);
+  const program = (addsResidual: boolean): RowNormGradientProgram =>
+    new RowNormGradientProgram(choice, x.size / width, width, of, options, addsResidual);
+  const info = deferSum(program, of === 'x' ? [x, dy, weight] : [x, dy], x.shape);
   return tf.engine().makeTensorFromTensorInfo(info);
 }
 
