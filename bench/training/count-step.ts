@@ -4,6 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { computeNow } from '../../src/gpu/compute-now';
+import { type Counts, recordPrograms } from '../../src/gpu/planning/recorder';
 import { parseUNet2DConditionConfig, UNet2DConditionModel } from '../../src/models/unet-2d-condition';
 import { ParameterRoot } from '../../src/nn';
 import { diffusionDpoLoss, rewardMargins } from '../../src/training/diffusion-dpo-loss';
@@ -47,6 +48,8 @@ export interface StepCounts {
   /** The same of the first step alone. */
   readonly firstPeakBytes: number;
   /** Behind the second step and each later one: bytes in use, those kept for reuse too, and tensors. */
+  /** What the second step asks of the GPU. */
+  readonly step: Counts;
   readonly taken: readonly { readonly used: number; readonly allocated: number; readonly tensors: number }[];
 }
 
@@ -54,7 +57,7 @@ export interface StepCounts {
 export async function countStep(request: StepRequest): Promise<StepCounts> {
   const { config, latentSize, tokens, pairsPerPass, lora, keepsBase, recompute } = request;
   const { passes = 1, steps = 2 } = request;
-  return withPlannedBackend(({ pool, unfilled, fill }) => {
+  return withPlannedBackend(({ backend, pool, unfilled, fill }) => {
     const parsed = parseUNet2DConditionConfig(config);
     const root = new ParameterRoot();
     const unet = new UNet2DConditionModel(parsed, root.scope);
@@ -120,7 +123,9 @@ export async function countStep(request: StepRequest): Promise<StepCounts> {
     };
     step();
     const firstPeakBytes = pool.peakBytes;
+    const recorder = recordPrograms(backend);
     step();
+    const counted = recorder.stop();
     const now = () => ({
       used: pool.numBytesUsed,
       allocated: pool.numBytesAllocated,
@@ -133,6 +138,7 @@ export async function countStep(request: StepRequest): Promise<StepCounts> {
     }
     return {
       taken,
+      step: counted,
       baseBytes,
       weightBytes,
       adapterParameters: part.parameterCount,

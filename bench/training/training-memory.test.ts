@@ -102,8 +102,28 @@ it.each(titled)('the estimate is within 15 % of the count: $title', async (one) 
     adapterParameters: counts.adapterParameters,
   });
   const estimated = Object.values(estimate).reduce((sum, bytes) => sum + bytes, counts.weightBytes);
-  process.stdout.write(`${JSON.stringify({ title, ...counts, estimated: Math.round(estimated) })}\n`);
+  const { step, ...memory } = counts;
+  const { dispatches } = step;
+  process.stdout.write(
+    `${JSON.stringify({ title, ...memory, dispatches, estimated: Math.round(estimated) })}\n`,
+  );
   expect(Math.abs(estimated / counts.peakBytes - 1)).toBeLessThan(TOLERANCE);
+});
+
+it('is at most 2400 dispatches of the default model', async () => {
+  const { step } = await countStep({
+    config: bundled,
+    latentSize: [64, 8],
+    tokens: TOKENS,
+    pairsPerPass: 1,
+    lora: { rank: 8, alpha: 8, targetModules: attention },
+    recompute: false,
+  });
+  expect(step.dispatches).toBeLessThanOrEqual(2400);
+  // What each weight, norm and activation takes is programs of the studio's own.
+  expect(Object.keys(step.programs)).toEqual(
+    expect.arrayContaining(['AdamWProgram', 'GroupNormGradientProgram', 'RowNormGradientProgram']),
+  );
 });
 
 it('fits 8 GB at full size, 10.24 s', async () => {

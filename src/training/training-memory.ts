@@ -1,5 +1,5 @@
 import type { UNet2DConditionConfig } from '../models/unet-2d-condition';
-import { FEED_FORWARD_TARGETS } from './lora/lora-config';
+import { CONVOLUTION_TARGETS, FEED_FORWARD_TARGETS } from './lora/lora-config';
 import type { TrainingRecipe } from './training-recipe';
 
 /**
@@ -29,27 +29,32 @@ const FLOAT = 4;
 
 /** Where the tape of the whole model is kept. */
 const KEPT = {
-  adapterCopies: 4,
-  /** Images of a layer's width on the tape: of its resnet, of its transformer, and more where its feed-forward is trained. */
-  resnetImages: 19,
-  transformerImages: 29,
-  feedForwardImages: 0.9,
-  idleShare: 0.58,
+  adapterCopies: 2.05,
+  /**
+   * Images of a layer's width on the tape: of its resnet, more where its convolutions are trained, of its transformer, more
+   * where its feed-forward is.
+   */
+  resnetImages: 6,
+  convolutionImages: 7.9,
+  transformerImages: 37.4,
+  feedForwardImages: 7.4,
+  idleShare: 0.715,
 };
-/** Where each layer runs again: the layers' results and gradients, and the tape of one transformer. */
+/** Where each layer runs again: the layers' results and gradients, and the tape of one transformer or trained resnet. */
 const RECOMPUTED = {
-  adapterCopies: 7,
-  resnetImages: 14.7,
-  transformerImages: 21.3,
-  feedForwardImages: 2.4,
-  idleShare: 0.91,
+  adapterCopies: 6,
+  resnetImages: 4.5,
+  convolutionImages: 34,
+  transformerImages: 1.1,
+  feedForwardImages: 18,
+  idleShare: 0.794,
 };
 /**
  * Where the whole UNet is trained: weights, gradients, both moments; a share of one copy is at work while the weights are
  * replaced.
  */
-const WHOLE = { copies: 4, updateShare: 0.3, idleShare: 0.61 };
-const MOST_IDLE_BYTES = 390e6;
+const WHOLE = { copies: 4, updateShare: 0.29, idleShare: 0.334 };
+const MOST_IDLE_BYTES = 416e6;
 
 export function stepMemory(
   config: UNet2DConditionConfig,
@@ -61,8 +66,10 @@ export function stepMemory(
   // Winners and losers together.
   const images = 2 * recipe.pairsPerPass;
   const whole = recipe.trains === 'unet';
-  const trainsFeedForward =
-    whole || FEED_FORWARD_TARGETS.some((name) => recipe.lora.targetModules.includes(name));
+  const trains = (targets: readonly string[]): boolean =>
+    recipe.trains === 'unet' || targets.some((name) => recipe.lora.targetModules.includes(name));
+  const trainsFeedForward = trains(FEED_FORWARD_TARGETS);
+  const convolutionImages = trains(CONVOLUTION_TARGETS) ? factors.convolutionImages : 0;
   const perTransformer = factors.transformerImages + (trainsFeedForward ? factors.feedForwardImages : 0);
   const layers = layersOf(config).map(({ level, channels, heads }) => {
     const pixels = Math.ceil(height / 2 ** level) * Math.ceil(width / 2 ** level);
@@ -74,13 +81,16 @@ export function stepMemory(
   });
   type Bytes = (typeof layers)[number];
   const sum = (key: keyof Bytes): number => layers.reduce((total, layer) => total + layer[key], 0);
+  const most = (key: keyof Bytes): number => Math.max(...layers.map((layer) => layer[key]));
   const copies = (whole ? WHOLE.copies : factors.adapterCopies) + (recipe.emaDecay > 0 ? 1 : 0);
   // A sum of gradients waits while the next pass makes its own.
   const sums = whole && recipe.pairsPerStep > recipe.pairsPerPass ? 1 : 0;
   const oneCopy = FLOAT * adapterParameters;
   const adapterBytes = (copies + sums) * oneCopy;
-  const work = recipe.recompute ? Math.max(...layers.map(({ transformer }) => transformer)) : 0;
-  const activations = factors.resnetImages * sum('image') + (recipe.recompute ? 0 : sum('transformer'));
+  const perLayer = most('transformer') + convolutionImages * most('image');
+  const all = sum('transformer') + convolutionImages * sum('image');
+  const work = recipe.recompute ? perLayer : 0;
+  const activations = factors.resnetImages * sum('image') + (recipe.recompute ? 0 : all);
   // On the way back the gradients of all weights come as the activations go.
   const atWork = whole
     ? Math.max(activations + work - oneCopy, WHOLE.updateShare * oneCopy)

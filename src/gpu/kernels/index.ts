@@ -24,6 +24,7 @@ export { geglu } from './geglu/geglu';
 export { type GroupNormOptions, groupNorm } from './group-norm/group-norm';
 export { layerNorm, rmsNorm } from './layer-norm/layer-norm';
 export { linear } from './linear/linear';
+export { sumOfSquares } from './sum-of-squares/sum-of-squares';
 export { upsampleConv2d } from './upsample-conv2d/upsample-conv2d';
 
 export { upsampleNearest2x } from './upsample-nearest/upsample-nearest';

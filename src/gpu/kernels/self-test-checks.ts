@@ -59,36 +59,94 @@ function productCheck(rows: number, inside: number): Check {
   return { run, expected };
 }
 
+/** What a norm makes of the values that it takes together: without their mean, by their deviation. */
+function normalised(values: readonly number[]): {
+  readonly normal: readonly number[];
+  readonly inverse: number;
+} {
+  const mean = sum(values) / values.length;
+  const inverse = 1 / Math.sqrt(sum(values.map((value) => (value - mean) ** 2)) / values.length + 1e-5);
+  return { normal: values.map((value) => (value - mean) * inverse), inverse };
+}
+
+/** The gradient of the values themselves. */
+function throughNorm({ normal, inverse }: ReturnType<typeof normalised>, d: readonly number[]): number[] {
+  const along = sum(d) / d.length;
+  const alongNormal = sum(d.map((value, i) => value * normal[i]!)) / d.length;
+  return d.map((value, i) => (value - along - normal[i]! * alongNormal) * inverse);
+}
+
+/** Result and gradients behind one another: of x, of the scale, of the shift. */
+function withGradients(
+  op: (x: tf.Tensor, scale: WeightTensor, shift: WeightTensor) => tf.Tensor,
+  x: tf.Tensor,
+  dy: tf.Tensor,
+): tf.Tensor {
+  const shape = [x.shape.at(-1)!];
+  const weight = (tensor: tf.Tensor): WeightTensor => ({ ...vector(tensor), shape });
+  const all = tf.valueAndGrads((...[input, scale, shift]) => op(input!, weight(scale!), weight(shift!)))(
+    [x, tf.ones(shape), tf.zeros(shape)],
+    dy,
+  );
+  return tf.concat([all.value, ...all.grads].map((tensor) => tf.reshape(tensor, [tensor.size])));
+}
+
+/** With SiLU behind it. */
 function groupNormCheck(): Check {
-  const x = pattern(ROWS * WIDTH, 11);
+  const [x, dy] = [pattern(ROWS * WIDTH, 11), pattern(ROWS * WIDTH, 5)];
   const groups = 2;
-  const expected = range(ROWS * WIDTH).map((at) => {
-    const group = Math.floor((at % WIDTH) / (WIDTH / groups));
-    const members = [...x].filter((_, i) => Math.floor((i % WIDTH) / (WIDTH / groups)) === group);
-    const mean = sum(members) / members.length;
-    const variance = sum(members.map((value) => (value - mean) ** 2)) / members.length;
-    return (x[at]! - mean) / Math.sqrt(variance + 1e-5);
-  });
-  const run = (): tf.Tensor =>
-    groupNorm(tf.tensor(x, [1, ROWS, WIDTH]), vector(tf.ones([WIDTH])), vector(tf.zeros([WIDTH])), {
-      groups,
-      eps: 1e-5,
+  const [y, d, normal, dx] = [0, 1, 2, 3].map(() => new Float64Array(x.length));
+  for (const group of range(groups)) {
+    const members = range(x.length).filter((at) => Math.floor((at % WIDTH) / (WIDTH / groups)) === group);
+    const norm = normalised(members.map((at) => x[at]!));
+    const before = members.map((at, i) => {
+      const value = norm.normal[i]!;
+      const gate = 1 / (1 + Math.exp(-value));
+      y![at] = value * gate;
+      normal![at] = value;
+      d![at] = dy[at]! * gate * (1 + value * (1 - gate));
+      return d![at]!;
     });
+    throughNorm(norm, before).forEach((value, i) => {
+      dx![members[i]!] = value;
+    });
+  }
+  const perChannel = (of: (at: number) => number): number[] =>
+    range(WIDTH).map((channel) => sum(range(ROWS).map((row) => of(row * WIDTH + channel))));
+  const expected = [
+    ...y!,
+    ...dx!,
+    ...perChannel((at) => d![at]! * normal![at]!),
+    ...perChannel((at) => d![at]!),
+  ];
+  const run = (): tf.Tensor =>
+    withGradients(
+      (input, scale, shift) => groupNorm(input, scale, shift, { groups, eps: 1e-5, activation: 'silu' }),
+      tf.tensor(x, [1, ROWS, WIDTH]),
+      tf.tensor(dy, [1, ROWS, WIDTH]),
+    );
   return { run, expected };
 }
 
 function layerNormCheck(): Check {
   const width = 280; // more vectors than a workgroup has threads
-  const x = pattern(3 * width, 11);
-  const expected = range(3).flatMap((row) => {
-    const values = [...x.slice(row * width, (row + 1) * width)];
-    const mean = sum(values) / width;
-    const variance = sum(values.map((value) => (value - mean) ** 2)) / width;
-    return values.map((value) => (value - mean) / Math.sqrt(variance + 1e-5));
-  });
-  const scale = (tensor: tf.Tensor): WeightTensor => ({ ...vector(tensor), shape: [width] });
+  const [x, dy] = [pattern(3 * width, 11), pattern(3 * width, 5)];
+  const row = (values: Float32Array, i: number): number[] => [...values.slice(i * width, (i + 1) * width)];
+  const rows = range(3).map((i) => ({ norm: normalised(row(x, i)), d: row(dy, i) }));
+  const perChannel = (of: (one: (typeof rows)[number], channel: number) => number): number[] =>
+    range(width).map((channel) => sum(rows.map((one) => of(one, channel))));
+  const expected = [
+    ...rows.flatMap(({ norm }) => norm.normal),
+    ...rows.flatMap(({ norm, d }) => throughNorm(norm, d)),
+    ...perChannel(({ norm, d }, channel) => d[channel]! * norm.normal[channel]!),
+    ...perChannel(({ d }, channel) => d[channel]!),
+  ];
   const run = (): tf.Tensor =>
-    layerNorm(tf.tensor(x, [3, width]), scale(tf.ones([width])), scale(tf.zeros([width])), { eps: 1e-5 });
+    withGradients(
+      (input, scale, shift) => layerNorm(input, scale, shift, { eps: 1e-5 }),
+      tf.tensor(x, [3, width]),
+      tf.tensor(dy, [3, width]),
+    );
   return { run, expected };
 }
 

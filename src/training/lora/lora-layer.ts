@@ -3,6 +3,11 @@ import { type Conv2dOptions, conv2d, linear } from '../../gpu/kernels';
 import type { LayerAdapter } from '../../nn';
 import type { TrainableWeight } from '../trainable-weight';
 
+/** Scaled where it is narrow; alpha is the rank more often than not. */
+function scaled(narrow: tf.Tensor, scaling: number): tf.Tensor {
+  return scaling === 1 ? narrow : tf.mul(narrow, scaling);
+}
+
 /** What LoRA adds to a linear layer: (alpha / rank) x A B (arXiv 2106.09685; PEFT's `lora.Linear`). */
 export class LoraLayer implements LayerAdapter {
   constructor(
@@ -33,11 +38,6 @@ export class LoraConvLayer implements LayerAdapter {
       return linear(scaled(narrow, this.scaling), this.up);
     });
   }
-}
-
-/** Where it is narrow; as often as not alpha is the rank. */
-function scaled(narrow: tf.Tensor, scaling: number): tf.Tensor {
-  return scaling === 1 ? narrow : tf.mul(narrow, scaling);
 }
 
 /** What two adapters of one layer add together. */

@@ -1,12 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { sumOfSquares } from '../../gpu/kernels';
 
 /** The norm of all gradients as one vector: a scalar. */
 export function globalNorm(gradients: readonly tf.Tensor[]): tf.Scalar {
-  return tf.tidy(() => {
-    // The squares of one gradient at a time.
-    const squares = gradients.map((gradient) => tf.tidy(() => tf.reshape(tf.sum(tf.square(gradient)), [1])));
-    return tf.sqrt(tf.sum<tf.Scalar>(tf.concat(squares)));
-  });
+  return tf.tidy(() => tf.sqrt(sumOfSquares(gradients)));
 }
 
 /** The factor of `torch.nn.utils.clip_grad_norm_`: at most 1. */

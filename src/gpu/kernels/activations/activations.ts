@@ -4,6 +4,7 @@ import { defineKernel } from '../common/define-kernel';
 import { onWasm } from '../common/mat-mul';
 import { activateOnGpu } from './activate-on-gpu';
 import type { Activation } from './activation';
+import { activationGradientOnGpu } from './activation-gradient-on-gpu';
 import { normalCdf, normalDensity } from './normal-cdf';
 
 export type { Activation };
@@ -27,7 +28,11 @@ function defineActivation<Attributes extends object>(
       ? { onWasm: (kernels, { x }) => activateOnWasm(kernels, x, fused) }
       : {}),
     ...(fused ? { onWebGpu: ({ x }) => activateOnGpu(x, fused) } : {}),
-    gradients: (dy, { x }, attributes) => ({ x: () => tf.mul(dy, derivative(x, attributes)) }),
+    gradients: (dy, { x }, attributes) => ({
+      x: () =>
+        (fused && !onWasm() ? activationGradientOnGpu(dy, x, fused) : null) ??
+        tf.mul(dy, derivative(x, attributes)),
+    }),
   });
   return <T extends tf.Tensor>(x: T, attributes: Attributes) => kernel({ x }, attributes) as T;
 }

@@ -1,5 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { float, wasmKernels } from '../../wasm-kernels/wasm-kernels';
+import { runProgram, webGpuBackend } from '../common/gpu-program';
+import { kernelVariant } from '../common/kernel-variant';
+import { onWasm } from '../common/mat-mul';
+import { AdamWProgram } from './adamw-program';
 
 /** Values in a unit of work on wasm, as in the kernel. */
 const UNIT_VALUES = 8192;
@@ -24,7 +28,8 @@ export interface AdamWFactors {
 
 /**
  * What a step of `torch.optim.AdamW` makes of one weight, in its order: decay, moments, bias-corrected step. Not
- * differentiable. On wasm one pass, in place of eleven ops whose calls take longer than their work.
+ * differentiable. On wasm one pass, on WebGPU a dispatch for each result, in place of thirteen ops whose calls take longer
+ * than their work.
  *
  * @param weight float32, as the others
  * @param before null: the first step
@@ -53,6 +58,8 @@ export function adamWUpdate(
     ];
     return { value, first, second };
   }
+  if (!onWasm() && kernelVariant(webGpuBackend()) !== 'composed' && weight.size > 0)
+    return updateOnGpu(weight, gradient, before, factors);
   return tf.tidy(() => {
     const plus = (a: tf.Tensor | undefined, beta: number, b: tf.Tensor): tf.Tensor =>
       a ? tf.add(tf.mul(a, beta), b) : b;
@@ -62,4 +69,38 @@ export function adamWUpdate(
     const value = tf.sub(tf.mul(weight, decay), tf.mul(tf.div(first, denominator), stepSize));
     return { value, first, second };
   });
+}
+
+function updateOnGpu(
+  weight: tf.Tensor,
+  gradient: tf.Tensor,
+  before: Moments | null,
+  { beta1, beta2, eps, decay, stepSize, rootOfCorrection }: AdamWFactors,
+): Moments & { readonly value: tf.Tensor } {
+  const run = (
+    expression: string,
+    operands: Readonly<Record<string, tf.Tensor>>,
+    numbers: Readonly<Record<string, number>>,
+  ): tf.Tensor => {
+    const program = new AdamWProgram(weight.size, Object.keys(operands), expression, numbers);
+    const info = runProgram(webGpuBackend(), program, Object.values(operands), weight.shape);
+    return tf.engine().makeTensorFromTensorInfo(info);
+  };
+  const moment = (of: string, old: tf.Tensor | undefined, beta: number): tf.Tensor =>
+    old
+      ? run(
+          `uniforms.kept * old[index] + uniforms.added * ${of}`,
+          { gradient, old },
+          { kept: beta, added: 1 - beta },
+        )
+      : run(`uniforms.added * ${of}`, { gradient }, { added: 1 - beta });
+  const first = moment('gradient[index]', before?.first, beta1);
+  const second = moment('gradient[index] * gradient[index]', before?.second, beta2);
+  const value = run(
+    `uniforms.decay * weight[index] -
+          uniforms.stepSize * first[index] / (sqrt(second[index]) / uniforms.root + uniforms.eps)`,
+    { weight, first, second },
+    { decay, stepSize, root: rootOfCorrection, eps },
+  );
+  return { value, first, second };
 }

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { expectClose, expectNoLeak, startBackend } from '../../../testing';
 import { recordPrograms } from '../../planning/recorder';
 import type { WeightTensor } from '../../weight-tensor';
-import { attention, conv2d, groupNorm, linear, silu } from '..';
+import { attention, conv2d, groupNorm, layerNorm, linear, silu } from '..';
 import { withVariant } from './kernel-variant';
 
 const drawn = <R extends tf.Rank>(seed: number, ...shape: number[]): tf.Tensor<R> =>
@@ -34,6 +34,24 @@ const compositions: Readonly<Record<string, { programs: readonly string[]; run: 
     run: () =>
       groupNorm(drawn(1, 2, 9, 8), weight(2, 8), weight(3, 8), { groups: 2, eps: 1e-5, activation: 'silu' }),
   },
+  "the gradient of a norm and an activation, and the residual's": {
+    programs: ['GroupNormGradientProgram'],
+    run: () => {
+      const [scale, shift] = [weight(2, 8), weight(3, 8)];
+      const options = { groups: 2, eps: 1e-5, activation: 'silu' } as const;
+      const gradient = tf.grad((x) => groupNorm(x, scale, shift, options));
+      return tf.add(drawn(4, 2, 9, 8), gradient(drawn(1, 2, 9, 8), drawn(5, 2, 9, 8)));
+    },
+  },
+  "the gradient of a layer norm, and the residual's": {
+    // The result itself is computed, though nobody asks for it.
+    programs: ['RowNormProgram', 'RowNormGradientProgram'],
+    run: () => {
+      const [scale, shift] = [weight(2, 8), weight(3, 8)];
+      const gradient = tf.grad((x) => layerNorm(x, scale, shift, { eps: 1e-5 }));
+      return tf.add(gradient(drawn(1, 6, 8), drawn(5, 6, 8)), drawn(4, 6, 8));
+    },
+  },
   'attention between transposes': {
     programs: ['AttentionProgram'],
     run: () => {
@@ -54,7 +72,7 @@ describe('results that wait', () => {
   };
 
   it.each(Object.entries(compositions))(
-    '%s: one dispatch, the same numbers, nothing left',
+    '%s: a dispatch of its own programs, the same numbers, nothing left',
     async (_, composition) => {
       const expected = await read(withVariant('composed', () => tf.tidy(composition.run)));
       for (const variant of ['tiles', 'registers'] as const) {

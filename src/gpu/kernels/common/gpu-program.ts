@@ -79,3 +79,27 @@ export function activationSource(activation: Activation | undefined): string {
     }
     fn activate(v : vec4<f32>) -> vec4<f32> { ${bodies[activation ?? 'none']} }`;
 }
+
+/**
+ * WGSL `fn activate`, and `fn slope(v : vec4<f32>) -> vec4<f32>`: its derivative. 1 - sigmoid is written as a product, and
+ * the tails of gelu_new are set: a rounding of either would be multiplied by v, or by its cube.
+ */
+export function slopeSource(activation: Activation | undefined): string {
+  const bodies: Record<Activation | 'none', string> = {
+    none: 'return vec4<f32>(1.0);',
+    relu: 'return select(vec4<f32>(0.0), vec4<f32>(1.0), v > vec4<f32>(0.0));',
+    silu: `
+      let e = exp(min(-v, vec4<f32>(40.0)));
+      let gate = 1.0 / (1.0 + e);
+      return gate * (1.0 + v * e * gate);`,
+    gelu: 'return 0.5 * (1.0 + erf(v * 0.7071067811865476)) + v * exp(-0.5 * v * v) * 0.3989422804014327;',
+    gelu_new: `
+      let square = v * v;
+      let gate = 0.5 + 0.5 * tanh(clamp(0.7978845608028654 * v * (1.0 + 0.044715 * square), vec4<f32>(-15.0), vec4<f32>(15.0)));
+      let inner = 1.5957691216057308 * (1.0 + 0.134145 * square);
+      let whole = gate * (1.0 + v * (1.0 - gate) * inner);
+      return select(whole, step(vec4<f32>(0.0), v), abs(v) > vec4<f32>(7.0));`,
+  };
+  return `${activationSource(activation)}
+    fn slope(v : vec4<f32>) -> vec4<f32> { ${bodies[activation ?? 'none']} }`;
+}

@@ -1,25 +1,28 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { wasmKernels } from '../../wasm-kernels/wasm-kernels';
+import type { WeightTensor } from '../../weight-tensor';
 import { matMul } from '../common/mat-mul';
+import { turnedWeight } from '../common/turned-weight';
 import { type ConvolutionGeometry, convolve, type Pair } from './convolve';
 import { filterGradientOnWasm, inputGradientOnWasm } from './gradients-on-wasm';
 
 /**
- * dx; on wasm by the studio's own kernel where there is one, else the convolution of dy, with stride - 1 zeros between its positions, with the filter turned around and its
- * channels swapped. An ordinary convolution, so XNNPACK runs it on wasm.
+ * dx; on wasm by the studio's own kernel where there is one, else the convolution of dy, with stride - 1 zeros between
+ * its positions, with the filter turned around and its channels swapped. An ordinary convolution, so XNNPACK runs it on
+ * wasm.
  *
  * @param dy [B, Hout, Wout, Cout]
- * @param filter [kh, kw, Cin, Cout]
+ * @param weight the filter's values, of the geometry's filterShape
  * @returns [B, H, W, Cin], the shape of x
  */
 export function inputGradient(
   dy: tf.Tensor4D,
   xShape: readonly number[],
-  filter: tf.Tensor4D,
+  { tensor, dtype }: Pick<WeightTensor, 'tensor' | 'dtype'>,
   geometry: ConvolutionGeometry,
 ): tf.Tensor4D {
   const kernels = wasmKernels();
-  const own = kernels && inputGradientOnWasm(kernels, dy, xShape, filter, geometry);
+  const own = kernels && inputGradientOnWasm(kernels, dy, xShape, tensor, geometry);
   if (own) return kernels.tensor(own);
   const { filterShape, strides, dilations, padding } = geometry;
   const spread = spreadOut(dy, strides);
@@ -30,7 +33,7 @@ export function inputGradient(
   }) as [Pair<number>, Pair<number>];
   // Negative where the forward pass padded by more than the filter reaches: those positions never met x.
   const cropped = crop(spread, around);
-  const turned = tf.transpose(tf.reverse(filter, [0, 1]), [0, 1, 3, 2]); // [kh, kw, Cout, Cin]
+  const turned = turnedWeight<tf.Tensor4D>({ tensor, dtype, shape: filterShape }); // [kh, kw, Cout, Cin]
   const positive = around.map(([a, b]): Pair<number> => [Math.max(0, a), Math.max(0, b)]);
   return convolve(cropped, turned, undefined, {
     strides: [1, 1],

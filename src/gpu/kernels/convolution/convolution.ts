@@ -38,7 +38,10 @@ const convolutionKernel = defineKernel<ConvolutionInputs, ConvolutionAttributes>
     return deferProduct(x, weight, bias, geometry, shape);
   },
   gradients: (dy, { x, weight }, attributes) => ({
-    x: () => inputGradient(dy as tf.Tensor4D, x.shape, filterOf(weight, attributes), attributes),
+    x: () => {
+      const { dtype } = attributes.weight;
+      return inputGradient(dy as tf.Tensor4D, x.shape, { tensor: weight, dtype }, attributes);
+    },
     weight: () => {
       requireTrainable(attributes.weight);
       return tf.reshape(filterGradient(dy as tf.Tensor4D, x as tf.Tensor4D, attributes), weight.shape);

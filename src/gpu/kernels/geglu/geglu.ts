@@ -6,7 +6,8 @@ import { normalCdf } from '../activations/normal-cdf';
 import { defineKernel } from '../common/define-kernel';
 import { runProgram, webGpuBackend } from '../common/gpu-program';
 import { kernelVariant } from '../common/kernel-variant';
-import { GegluProgram } from './geglu-program';
+import { onWasm } from '../common/mat-mul';
+import { GegluGradientProgram, GegluProgram } from './geglu-program';
 
 /** Rows in a unit of work on wasm, as in the kernel. */
 const UNIT_ROWS = 16;
@@ -25,6 +26,11 @@ function halves(x: tf.Tensor): [tf.Tensor, tf.Tensor] {
   return [half(0), half(width)];
 }
 
+/** Whether the programs for WebGPU take x. */
+function hasProgram(x: tf.Tensor): boolean {
+  return kernelVariant(webGpuBackend()) !== 'composed' && x.shape.at(-1)! % 8 === 0 && x.size > 0;
+}
+
 const gegluKernel = defineKernel<GegluInputs, Record<string, never>>({
   name: 'Geglu',
   forward: ({ x }) => {
@@ -40,11 +46,10 @@ const gegluKernel = defineKernel<GegluInputs, Record<string, never>>({
     return y;
   },
   onWebGpu: ({ x }) => {
-    const backend = webGpuBackend();
+    if (!hasProgram(x)) return null;
     const width = x.shape.at(-1)! / 2;
-    if (kernelVariant(backend) === 'composed' || width % 4 !== 0 || x.size === 0) return null;
     return runProgram(
-      backend,
+      webGpuBackend(),
       new GegluProgram(x.size / 2 / width, width),
       [x],
       [...x.shape.slice(0, -1), width],
@@ -60,6 +65,10 @@ const gegluKernel = defineKernel<GegluInputs, Record<string, never>>({
         const operands = [x, dy, dx].map((tensor) => kernels.address(tensor));
         kernels.run('gegluGradient', Math.ceil(rows / UNIT_ROWS), [...operands, rows, width]);
         return kernels.tensor(dx);
+      }
+      if (!onWasm() && hasProgram(x)) {
+        const program = new GegluGradientProgram(x.size / 2 / width, width);
+        return tf.engine().makeTensorFromTensorInfo(runProgram(webGpuBackend(), program, [x, dy], x.shape));
       }
       const [value, gate] = halves(x);
       const dValue = tf.mul(dy, tf.mul(gate, normalCdf(gate)));

@@ -6,7 +6,8 @@ import type { Activation } from '../activations/activation';
 import { type Deferred, deferredResults } from '../common/deferred';
 import { runProgram, webGpuBackend } from '../common/gpu-program';
 import { type KernelChoice, kernelVariant, shaderFeatures } from '../common/kernel-variant';
-import { GroupNormProgram, type GroupNormSizes } from './group-norm-program';
+import { GroupNormProgram } from './group-norm-program';
+import type { GroupNormSizes } from './group-norm-source';
 
 class DeferredNorm implements Deferred {
   constructor(
@@ -28,6 +29,14 @@ class DeferredNorm implements Deferred {
   }
 }
 
+export function groupNormSizes(
+  { shape }: tf.TensorInfo,
+  { groups, eps }: { readonly groups: number; readonly eps: number },
+): GroupNormSizes {
+  const [batch, channels] = [shape[0]!, shape.at(-1)!];
+  return { batch, positions: elementCount(shape) / batch / channels, channels, groups, eps };
+}
+
 /** The norm of x [B, ..., C], waiting; null when the variant is `composed`. */
 export function deferNorm(
   x: tf.TensorInfo,
@@ -37,14 +46,18 @@ export function deferNorm(
 ): tf.TensorInfo | null {
   const backend = webGpuBackend();
   const variant = kernelVariant(backend);
-  const count = elementCount(x.shape);
-  if (variant === 'composed' || count === 0) return null;
+  if (variant === 'composed' || elementCount(x.shape) === 0) return null;
   const results = deferredResults(backend);
   results.force(x.dataId);
-  const [batch, channels] = [x.shape[0]!, x.shape.at(-1)!];
-  const sizes = { batch, positions: count / batch / channels, channels, groups, eps };
+  const sizes = groupNormSizes(x, { groups, eps });
   const choice = { variant, features: shaderFeatures(backend) };
   return results.add(x.shape, new DeferredNorm(backend, choice, sizes, [x, scale, shift]));
+}
+
+/** What the norm is computed of, x, scale and shift, while the data waits for a norm without an activation. */
+export function waitingNorm({ dataId }: tf.TensorInfo): readonly tf.TensorInfo[] | null {
+  const source = deferredResults(webGpuBackend()).of(dataId);
+  return source instanceof DeferredNorm && !source.activation ? source.inputs : null;
 }
 
 /** activation(x) in the norm that x waits for; null when it waits for none that can take it. */

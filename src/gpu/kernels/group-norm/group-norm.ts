@@ -6,6 +6,7 @@ import type { WeightTensor } from '../../weight-tensor';
 import { type Activation, activate, silu, siluDerivative } from '../activations/activations';
 import { defineKernel } from '../common/define-kernel';
 import { onWasm } from '../common/mat-mul';
+import { groupNormGradientsOnGpu } from './group-norm-gradients-on-gpu';
 import { deferNorm } from './group-norm-on-gpu';
 import { groupNormGradientOnWasm, groupNormOnWasm } from './group-norm-on-wasm';
 
@@ -119,7 +120,11 @@ const groupNormKernel = defineKernel<GroupNormInputs, GroupNormAttributes>({
   gradients: (dy, inputs, attributes) => {
     const kernels = wasmKernels();
     const own = kernels && groupNormGradientOnWasm(kernels, dy, inputs, attributes);
-    return own ? fromOwn(kernels, own) : composedGradients(dy, inputs, attributes);
+    if (own) return fromOwn(kernels, own);
+    return (
+      (onWasm() ? null : groupNormGradientsOnGpu(dy, inputs, attributes)) ??
+      composedGradients(dy, inputs, attributes)
+    );
   },
 });
 

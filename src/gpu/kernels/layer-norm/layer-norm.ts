@@ -2,10 +2,13 @@ import * as tf from '@tensorflow/tfjs-core';
 import { matchShape } from '../../../common/assert';
 import { float, type WasmKernels, wasmKernels } from '../../wasm-kernels/wasm-kernels';
 import type { WeightTensor } from '../../weight-tensor';
+import { deferSum } from '../common/deferred-sum';
 import { defineKernel } from '../common/define-kernel';
 import { runProgram, webGpuBackend } from '../common/gpu-program';
 import { kernelVariant, shaderFeatures } from '../common/kernel-variant';
+import { onWasm } from '../common/mat-mul';
 import { sumOverRows } from '../convolution/sum-over-rows';
+import { RowNormGradientProgram } from './layer-norm-gradient-program';
 import { RowNormProgram } from './layer-norm-program';
 
 /** Rows in a unit of work on wasm, as in the kernel. */
@@ -48,6 +51,25 @@ function inputGradientOnWasm(
   return dx;
 }
 
+/** The gradient of x, or what is summed over rows for that of the weight; null where `onWebGpu` is. */
+function gradientOnGpu(
+  of: 'x' | 'weight',
+  dy: tf.Tensor,
+  { x, weight }: NormInputs,
+  options: NormAttributes,
+): tf.Tensor | null {
+  const width = x.shape.at(-1)!;
+  if (onWasm() || width % 4 !== 0 || x.size === 0) return null;
+  const backend = webGpuBackend();
+  const variant = kernelVariant(backend);
+  if (variant === 'composed') return null;
+  const choice = { variant, features: shaderFeatures(backend) };
+  const program = (addsResidual: boolean): RowNormGradientProgram =>
+    new RowNormGradientProgram(choice, x.size / width, width, of, options, addsResidual);
+  const info = deferSum(program, of === 'x' ? [x, dy, weight] : [x, dy], x.shape);
+  return tf.engine().makeTensorFromTensorInfo(info);
+}
+
 const normKernel = defineKernel<NormInputs, NormAttributes>({
   name: 'LastAxisNorm',
   forward: ({ x, weight, bias }, attributes) => {
@@ -79,11 +101,14 @@ const normKernel = defineKernel<NormInputs, NormAttributes>({
     const program = new RowNormProgram(choice, x.size / width, width, bias !== undefined, options);
     return runProgram(backend, program, bias ? [x, weight, bias] : [x, weight], x.shape);
   },
-  gradients: (dy, { x, weight, bias }, attributes) => ({
+  gradients: (dy, inputs, attributes) => ({
     x: () => {
+      const { x, weight } = inputs;
       const kernels = wasmKernels();
-      const own = kernels && inputGradientOnWasm(kernels, dy, { x, weight, bias }, attributes);
+      const own = kernels && inputGradientOnWasm(kernels, dy, inputs, attributes);
       if (own) return kernels.tensor(own);
+      const onGpu = gradientOnGpu('x', dy, inputs, attributes);
+      if (onGpu) return onGpu;
       const [centred, inverseDeviation] = standardise(x, attributes);
       const normal = tf.mul(centred, inverseDeviation);
       const dNormal = tf.mul(dy, weight);
@@ -92,7 +117,9 @@ const normKernel = defineKernel<NormInputs, NormAttributes>({
       return tf.mul(tf.sub(across, alongNormal), inverseDeviation);
     },
     weight: () => {
-      const [centred, inverseDeviation] = standardise(x, attributes);
+      const onGpu = gradientOnGpu('weight', dy, inputs, attributes);
+      if (onGpu) return sumOverRows(onGpu);
+      const [centred, inverseDeviation] = standardise(inputs.x, attributes);
       return sumOverRows(tf.mul(dy, tf.mul(centred, inverseDeviation)));
     },
     bias: () => sumOverRows(dy),

@@ -5,6 +5,7 @@ import type { WeightTensor } from '../../weight-tensor';
 import { type Activation, activate } from '../activations/activations';
 import { defineKernel } from '../common/define-kernel';
 import { matMul } from '../common/mat-mul';
+import { turnedWeight } from '../common/turned-weight';
 import { requireTrainable, type WeightFormat, weightFormat, weightValues } from '../common/weight-values';
 import { linearInputGradientOnWasm, linearOnWasm } from '../convolution/convolve-on-wasm';
 import { linearWeightGradientOnWasm } from '../convolution/gradients-on-wasm';
@@ -48,8 +49,8 @@ const linearKernel = defineKernel<LinearInputs, { readonly weight: WeightFormat 
       const kernels = wasmKernels();
       const shape = attributes.weight.shape as [number, number];
       if (kernels) return kernels.tensor(linearInputGradientOnWasm(kernels, dy, weight, shape));
-      const values = weightValues({ ...attributes.weight, tensor: weight });
-      return tf.reshape(matMul(asRows(dy), values, 'b'), x.shape);
+      const turned = turnedWeight({ ...attributes.weight, tensor: weight }); // [out, in]
+      return tf.reshape(matMul(asRows(dy), turned), x.shape);
     },
     weight: () => {
       requireTrainable(attributes.weight);

@@ -62,12 +62,12 @@ const upsampleConv2dKernel = defineKernel<UpsampleConv2dInputs, UpsampleConv2dAt
         return kernels.tensor(upsampledInputGradientOnWasm(kernels, dy, weight, attributes.weight.shape));
       }
       const [B, H, W, C] = x.shape as [number, number, number, number];
-      const filter = weightValues<tf.Tensor4D>({ ...attributes.weight, tensor: weight });
+      const { dtype, shape } = attributes.weight;
       const upsampled = inputGradient(
         dy as tf.Tensor4D,
         [B, 2 * H, 2 * W, C],
-        filter,
-        geometry(filter.shape),
+        { tensor: weight, dtype },
+        geometry(shape),
       );
       return tf.mul(tf.avgPool(upsampled, 2, 2, 'valid'), 4); // each position was repeated four times
     },
