@@ -4,7 +4,7 @@
  *
  * A job is a kernel, its arguments, and a number of units that any thread may do: `run` takes units until none is left.
  */
-import { attention, packKeys } from './attention';
+import { attention } from './attention';
 import { attentionGradient } from './attention-gradient';
 import { convolution, filterGradient } from './convolution';
 import { activation, adamWUpdate, add, copyBlocks, geglu, gegluGradient } from './elementwise';
@@ -70,18 +70,17 @@ function runUnit(kernel: i32, args: usize, unit: i32, scratch: usize): void {
     case 3: rowNorm(args, unit); break;
     case 4: activation(args, unit, scratch); break;
     case 5: geglu(args, unit); break;
-    case 6: packKeys(args, unit); break;
-    case 7: attention(args, unit, scratch); break;
-    case 8: add(args, unit); break;
-    case 9: copyBlocks(args, unit); break;
-    case 10: packPhases(args, unit); break;
-    case 11: packTurned(args, unit); break;
-    case 12: filterGradient(args, unit, scratch); break;
-    case 13: groupNormGradient(args, unit); break;
-    case 14: rowNormGradient(args, unit); break;
-    case 15: gegluGradient(args, unit); break;
-    case 16: attentionGradient(args, unit, scratch); break;
-    case 17: adamWUpdate(args, unit); break;
+    case 6: attention(args, unit, scratch); break;
+    case 7: add(args, unit); break;
+    case 8: copyBlocks(args, unit); break;
+    case 9: packPhases(args, unit); break;
+    case 10: packTurned(args, unit); break;
+    case 11: filterGradient(args, unit, scratch); break;
+    case 12: groupNormGradient(args, unit); break;
+    case 13: rowNormGradient(args, unit); break;
+    case 14: gegluGradient(args, unit); break;
+    case 15: attentionGradient(args, unit, scratch); break;
+    case 16: adamWUpdate(args, unit); break;
     default: unreachable();
   }
 }
