@@ -204,7 +204,7 @@ export function accumulateColumns(to: usize, columns: i32, rows: usize, step: us
   }
 }
 
-function accumulateSix(tile: usize, a: usize, aStep: usize, b: usize, count: i32): void {
+export function accumulateSix(tile: usize, a: usize, aStep: usize, b: usize, count: i32): void {
   let c00 = v128.load(tile, 0), c01 = v128.load(tile, 16);
   let c10 = v128.load(tile, 32), c11 = v128.load(tile, 48);
   let c20 = v128.load(tile, 64), c21 = v128.load(tile, 80);
@@ -248,7 +248,7 @@ function accumulateSix(tile: usize, a: usize, aStep: usize, b: usize, count: i32
   v128.store(tile, c51, 176);
 }
 
-function accumulateFour(tile: usize, a: usize, aStep: usize, b: usize, count: i32): void {
+export function accumulateFour(tile: usize, a: usize, aStep: usize, b: usize, count: i32): void {
   let c00 = v128.load(tile, 0), c01 = v128.load(tile, 16);
   let c10 = v128.load(tile, 32), c11 = v128.load(tile, 48);
   let c20 = v128.load(tile, 64), c21 = v128.load(tile, 80);
@@ -280,7 +280,7 @@ function accumulateFour(tile: usize, a: usize, aStep: usize, b: usize, count: i3
   v128.store(tile, c31, 112);
 }
 
-function accumulateOne(tile: usize, a: usize, aStep: usize, b: usize, count: i32): void {
+export function accumulateOne(tile: usize, a: usize, aStep: usize, b: usize, count: i32): void {
   let c00 = v128.load(tile, 0), c01 = v128.load(tile, 16);
   for (const end = b + ((<usize>count) << 5); b < end; b += 32) {
     const b0 = v128.load(b, 0);
@@ -313,31 +313,32 @@ export function accumulateLanes(
   let c30 = v128.load(o3, 0), c31 = v128.load(o3, 16);
   let c40 = v128.load(o4, 0), c41 = v128.load(o4, 16);
   let c50 = v128.load(o5, 0), c51 = v128.load(o5, 16);
-  for (let panel = 0; panel < panels; panel += 1) {
-    for (const end = a + 32; a < end; a += 4) {
-      const b0 = v128.load(b, 0);
-      const b1 = v128.load(b, 16);
-      let value = v128.load32_splat(a, 0);
-      c00 = multiplyAdd(value, b0, c00);
-      c01 = multiplyAdd(value, b1, c01);
-      value = v128.load32_splat(a, 32);
-      c10 = multiplyAdd(value, b0, c10);
-      c11 = multiplyAdd(value, b1, c11);
-      value = v128.load32_splat(a, 64);
-      c20 = multiplyAdd(value, b0, c20);
-      c21 = multiplyAdd(value, b1, c21);
-      value = v128.load32_splat(a, 96);
-      c30 = multiplyAdd(value, b0, c30);
-      c31 = multiplyAdd(value, b1, c31);
-      value = v128.load32_splat(a, 128);
-      c40 = multiplyAdd(value, b0, c40);
-      c41 = multiplyAdd(value, b1, c41);
-      value = v128.load32_splat(a, 160);
-      c50 = multiplyAdd(value, b0, c50);
-      c51 = multiplyAdd(value, b1, c51);
-      b += bStep;
-    }
-    a += panelBytes - 32;
+  // One loop, as loops inside of loops are unrolled, which leaves no registers; the step to the next panel is a choice, no branch.
+  const bytes = (<usize>panels) << 5;
+  const next = panelBytes - 28;
+  for (let at: usize = 4; at <= bytes; at += 4) {
+    const b0 = v128.load(b, 0);
+    const b1 = v128.load(b, 16);
+    let value = v128.load32_splat(a, 0);
+    c00 = multiplyAdd(value, b0, c00);
+    c01 = multiplyAdd(value, b1, c01);
+    value = v128.load32_splat(a, 32);
+    c10 = multiplyAdd(value, b0, c10);
+    c11 = multiplyAdd(value, b1, c11);
+    value = v128.load32_splat(a, 64);
+    c20 = multiplyAdd(value, b0, c20);
+    c21 = multiplyAdd(value, b1, c21);
+    value = v128.load32_splat(a, 96);
+    c30 = multiplyAdd(value, b0, c30);
+    c31 = multiplyAdd(value, b1, c31);
+    value = v128.load32_splat(a, 128);
+    c40 = multiplyAdd(value, b0, c40);
+    c41 = multiplyAdd(value, b1, c41);
+    value = v128.load32_splat(a, 160);
+    c50 = multiplyAdd(value, b0, c50);
+    c51 = multiplyAdd(value, b1, c51);
+    a += select<usize>(4, next, <bool>(at & 31));
+    b += bStep;
   }
   v128.store(o0, c00, 0);
   v128.store(o0, c01, 16);
