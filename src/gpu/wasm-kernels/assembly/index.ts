@@ -68,7 +68,7 @@ function runUnit(kernel: i32, args: usize, unit: i32, scratch: usize): void {
   switch (kernel) {
     case 0: packWeights(args, unit); break;
     case 1: convolution(args, unit, scratch); break;
-    case 2: groupNorm(args, unit); break;
+    case 2: groupNorm(args, unit, scratch); break;
     case 3: rowNorm(args, unit); break;
     case 4: activation(args, unit, scratch); break;
     case 5: geglu(args, unit); break;
@@ -78,7 +78,7 @@ function runUnit(kernel: i32, args: usize, unit: i32, scratch: usize): void {
     case 9: packPhases(args, unit); break;
     case 10: packTurned(args, unit); break;
     case 11: filterGradient(args, unit, scratch); break;
-    case 12: groupNormGradient(args, unit); break;
+    case 12: groupNormGradient(args, unit, scratch); break;
     case 13: rowNormGradient(args, unit); break;
     case 14: gegluGradient(args, unit); break;
     case 15: attentionGradient(args, unit, scratch); break;
