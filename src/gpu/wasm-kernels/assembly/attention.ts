@@ -120,7 +120,7 @@ export function multiplyRows(
       multiply(
         out + (<usize>panel) * panelBytes + (<usize>row) * LINE, LINE, r0, r0 + min(rest, 1) * step,
         r0 + min(rest, 2) * step, r0 + min(rest, 3) * step, r0 + min(rest, 4) * step, r0 + min(rest, 5) * step,
-        depth, packed + (<usize>(panel * depth)) * LINE,
+        depth, packed + (<usize>(panel * depth)) * LINE, 0,
       );
     }
   }

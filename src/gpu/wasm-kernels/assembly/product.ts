@@ -64,19 +64,19 @@ export function accumulate(
 }
 
 /**
- * The product of six rows of `depth` values with a [depth, 8] panel, written to rows that are `outStride` bytes apart: for
- * short depths, where a tile that is filled, added to and copied takes as long as the product.
+ * The product of six rows of `depth` values with a [depth, 8] panel, and the eight values at `bias` (0: none), written to rows that
+ * are `outStride` bytes apart: for short depths, where a tile that is filled, added to and copied takes as long as the product.
  */
 export function multiply(
   out: usize, outStride: usize, a0: usize, a1: usize, a2: usize, a3: usize, a4: usize, a5: usize,
-  depth: i32, b: usize,
+  depth: i32, b: usize, bias: usize,
 ): void {
   let c00 = f32x4.splat(0), c01 = f32x4.splat(0);
-  let c10 = f32x4.splat(0), c11 = f32x4.splat(0);
-  let c20 = f32x4.splat(0), c21 = f32x4.splat(0);
-  let c30 = f32x4.splat(0), c31 = f32x4.splat(0);
-  let c40 = f32x4.splat(0), c41 = f32x4.splat(0);
-  let c50 = f32x4.splat(0), c51 = f32x4.splat(0);
+  if (bias) {
+    c00 = v128.load(bias, 0);
+    c01 = v128.load(bias, 16);
+  }
+  let c10 = c00, c11 = c01, c20 = c00, c21 = c01, c30 = c00, c31 = c01, c40 = c00, c41 = c01, c50 = c00, c51 = c01;
   const bytes = (<usize>depth) << 2;
   for (let at: usize = 0; at < bytes; at += 4) {
     const b0 = v128.load(b, 0);
