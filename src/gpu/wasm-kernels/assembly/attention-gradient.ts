@@ -1,6 +1,7 @@
 import { addBias, biasOf, LANES, LINE, multiplyRows, storeTransposed, transposeRows } from './attention';
+import { accumulateColumns, accumulateLanes } from './lane-product';
 import { exp, multiplyAdd, splat } from './math';
-import { accumulateColumns, accumulateLanes, storeRow, TILE_COLUMNS, TILE_ROWS } from './product';
+import { storeRow, TILE_COLUMNS, TILE_ROWS } from './product';
 
 /** Keys that are passed over at a time behind the softmax: a multiple of the tile's rows. */
 const CHUNK_KEYS: i32 = 60;

@@ -1,5 +1,6 @@
+import { accumulateColumns } from './lane-product';
 import { exp, multiplyAdd, splat } from './math';
-import { accumulateColumns, multiply, TILE_ROWS } from './product';
+import { multiply, TILE_ROWS } from './product';
 
 /** Queries in one unit: a multiple of the lanes. */
 const UNIT_QUERIES: i32 = 48;

@@ -10,9 +10,11 @@ import { convolution, filterGradient } from './convolution';
 import { activation, adamWUpdate, add, copyBlocks, geglu, gegluGradient } from './elementwise';
 import { groupNormGradient, rowNormGradient } from './norm-gradients';
 import { groupNorm, rowNorm } from './norms';
-/** Exported so that they stay functions: inside of another loop an engine runs out of registers, and they take twice as long. */
-export { accumulate, accumulateFour, accumulateLanes, accumulateOne, accumulateOuter, accumulateSix, multiply } from './product';
 import { packPhases, packTurned, packWeights } from './packing';
+
+// Exported so that they stay functions: inside of another loop an engine runs out of registers, and they take twice as long.
+export { accumulateFour, accumulateLanes, accumulateOne, accumulateSix } from './lane-product';
+export { accumulate, accumulateOuter, multiply } from './product';
 
 // A job, in words: units left, units done, its number (what threads wait for), the kernel, arguments.
 const LEFT: usize = 0;
