@@ -57,6 +57,22 @@ describe('the kernels on the backend heap', () => {
       expect(await broken(tf.add(rows, tf.ones([16])))).toBe(true);
     }
   });
+
+  it('leave keys out whose bias is -Infinity, a whole chunk of them too, and give NaN where none is left', async () => {
+    const keys = 200;
+    const [q, k, v] = [9, keys, keys].map((rows) => tf.randomNormal([1, 1, rows, 8]) as tf.Tensor4D) as [
+      tf.Tensor4D,
+      tf.Tensor4D,
+      tf.Tensor4D,
+    ];
+    const bias = (last: number): tf.Tensor =>
+      tf.tensor([...Array<number>(keys - 1).fill(Number.NEGATIVE_INFINITY), last], [1, 1, 1, keys]);
+    const one = await attention(q, k, v, { scale: 1, bias: bias(0) }).data();
+    const last = (await v.data()).slice(-8);
+    for (let i = 0; i < one.length; i += 1) expect(one[i]).toBeCloseTo(last[i % 8]!, 6);
+    const none = await attention(q, k, v, { scale: 1, bias: bias(Number.NEGATIVE_INFINITY) }).data();
+    expect(none.every(Number.isNaN)).toBe(true);
+  });
 });
 
 describe('sums, transposes and joins', () => {

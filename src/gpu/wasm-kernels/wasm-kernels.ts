@@ -25,10 +25,8 @@ type DataId = tf.TensorInfo['dataId'];
 const JOB_BYTES = 256;
 /** Words of a job before its arguments: units left, units done, number, kernel. */
 const JOB_HEAD_WORDS = 4;
-/** Memory of a thread: a tile, and six rows of scores of an attention. */
-export const SCRATCH_BYTES = 256 * 1024;
-/** Keys that an attention may have: their scores have to fit into the scratch. */
-export const MAX_KEYS = 10_000;
+/** Memory of a thread: most for the scores of some queries of an attention and their gradients. */
+export const SCRATCH_BYTES = 512 * 1024;
 
 /** A thread that helps: what its worker is sent. */
 export interface ThreadStart {

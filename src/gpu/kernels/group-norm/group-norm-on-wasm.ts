@@ -4,10 +4,10 @@ import { float, type WasmKernels } from '../../wasm-kernels/wasm-kernels';
 /** Channels of a unit, at least: a line of the cache. */
 const SPAN_CHANNELS = 16;
 
-/** The channels of a unit: whole groups that divide the channels. */
+/** The channels of a unit: whole groups, in vectors of four, that divide the channels. */
 function spanOf(channels: number, groupWidth: number): number {
   for (let span = groupWidth; span < channels; span += groupWidth) {
-    if (span >= SPAN_CHANNELS && channels % span === 0) return span;
+    if (span >= SPAN_CHANNELS && span % 4 === 0 && channels % span === 0) return span;
   }
   return channels;
 }
@@ -16,7 +16,7 @@ function spanOf(channels: number, groupWidth: number): number {
  * Group norm, and SiLU behind it, by the studio's own kernel (wasm-kernels/assembly/norms.ts).
  *
  * @param x [B, ..., C]
- * @returns null where a group is not made of vectors of four channels
+ * @returns null where the channels are no multiple of four
  */
 export function groupNormOnWasm(
   kernels: WasmKernels,
@@ -28,7 +28,7 @@ export function groupNormOnWasm(
   const batch = x.shape[0]!;
   const channels = x.shape.at(-1)!;
   const width = channels / groups;
-  if (width % 4 !== 0 || x.size === 0) return null;
+  if (channels % 4 !== 0 || x.size === 0) return null;
   const span = spanOf(channels, width);
   const y = kernels.output(x.shape);
   const operands = [x, weight, bias, y].map((tensor) => kernels.address(tensor));
@@ -54,7 +54,7 @@ export function groupNormGradientOnWasm(
   const batch = x.shape[0]!;
   const channels = x.shape.at(-1)!;
   const width = channels / groups;
-  if (width % 4 !== 0 || x.size === 0) return null;
+  if (channels % 4 !== 0 || x.size === 0) return null;
   const span = spanOf(channels, width);
   const dx = kernels.output(x.shape);
   const sums = kernels.output([batch, 2, channels]);

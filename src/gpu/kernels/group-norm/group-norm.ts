@@ -32,52 +32,13 @@ interface GroupNormAttributes {
 
 /**
  * The mean over positions and over the channels of each group, repeated for each of its channels: [B, P, C] ->
- * [B, 1, C]. Positions first, channel by channel: the reduction of a whole [P, C / G] group would need a transpose of
- * x on wasm, this one reads x once.
+ * [B, 1, C]. Positions first, channel by channel: the reduction of a whole [P, C / G] group would need a transpose of x.
  */
 function groupMean(x: tf.Tensor, groups: number): tf.Tensor {
   const [B, , C] = x.shape as [number, number, number];
-  const perChannel = tf.reshape(positionMean(x), [B, groups, C / groups]);
+  const perChannel = tf.reshape(tf.mean(x, 1), [B, groups, C / groups]);
   const perGroup = tf.mean(perChannel, 2, true); // [B, G, 1]
   return tf.reshape(tf.tile(perGroup, [1, 1, C / groups]), [B, 1, C]);
-}
-
-/**
- * The mean over positions, [B, P, C] -> [B, 1, C]. tfjs's wasm mean transposes x and sums in a scalar loop; XNNPACK's
- * pooling over all positions at once is 15 to 60 times as fast.
- */
-function positionMean(x: tf.Tensor): tf.Tensor {
-  if (!onWasm()) return tf.mean(x, 1, true);
-  const [B, P, C] = x.shape as [number, number, number];
-  const column = tf.reshape(x, [B, P, 1, C]) as tf.Tensor4D;
-  return tf.reshape(tf.avgPool(column, [P, 1], 1, 'valid'), [B, 1, C]);
-}
-
-/**
- * x * scale + shift, channel by channel. For one item on wasm this is a depthwise 1x1 convolution: one pass by
- * XNNPACK, where a product and a sum that broadcast along the channels are two passes of short rows (7 times as slow
- * at 16 channels, 2 times at 320). Several items would take one call each, with slices and a concat around them.
- *
- * @param x [B, P, C]
- * @param scale [B, 1, C]
- * @param shift [B, 1, C] or [C]
- */
-function scaleAndShift(x: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor): tf.Tensor {
-  const [B, P, C] = x.shape as [number, number, number];
-  if (!onWasm() || B > 1) return tf.add(tf.mul(x, scale), shift);
-  const y = tf.fused.depthwiseConv2d({
-    x: tf.reshape(x, [1, P, 1, C]) as tf.Tensor4D,
-    filter: tf.reshape(scale, [1, 1, C, 1]) as tf.Tensor4D,
-    bias: asVector(shift),
-    strides: 1,
-    pad: 'valid',
-  });
-  return tf.reshape(y, x.shape);
-}
-
-/** [C], made anew: the wasm kernel asks for the rank that the data was made with, which a reshape does not change. */
-function asVector(x: tf.Tensor): tf.Tensor {
-  return x.rank === 1 ? x : tf.add(tf.reshape(x, [x.size]), 0);
 }
 
 /** Mean removed before squaring: E[x^2] - E[x]^2 would cancel where the mean is large against the deviation. */
@@ -85,9 +46,7 @@ function standardise(
   x: tf.Tensor,
   { groups, eps }: Pick<GroupNormAttributes, 'groups' | 'eps'>,
 ): { centred: tf.Tensor; inverseDeviation: tf.Tensor } {
-  const mean = groupMean(x, groups); // [B, 1, C]
-  const oneItem = onWasm() && x.shape[0] === 1;
-  const centred = oneItem ? scaleAndShift(x, tf.onesLike(mean), tf.neg(mean)) : tf.sub(x, mean); // [B, P, C]
+  const centred = tf.sub(x, groupMean(x, groups)); // [B, P, C]
   const variance = groupMean(tf.mul(centred, centred), groups); // [B, 1, C]
   return { centred, inverseDeviation: tf.rsqrt(tf.add(variance, eps)) };
 }
@@ -100,7 +59,7 @@ function asPositions(x: tf.Tensor): tf.Tensor {
 function normalise({ x, weight, bias }: GroupNormInputs, attributes: GroupNormAttributes): tf.Tensor {
   const { centred, inverseDeviation } = standardise(asPositions(x), attributes);
   const scale = tf.mul(inverseDeviation, weight); // [B, 1, C]
-  return tf.reshape(scaleAndShift(centred, scale, bias), x.shape);
+  return tf.reshape(tf.add(tf.mul(centred, scale), bias), x.shape);
 }
 
 /** The gradient before the activation, [B, P, C]. */

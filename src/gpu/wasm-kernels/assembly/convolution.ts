@@ -1,4 +1,4 @@
-import { accumulate, accumulateOuter, fillTile, storeRow, TILE_COLUMNS, TILE_ROWS } from './product';
+import { accumulate, accumulateOuter, fillTile, multiply, storeRow, TILE_COLUMNS, TILE_ROWS } from './product';
 
 /** Rows of the result in one unit: 32 tiles, some tens of microseconds. */
 const UNIT_ROWS: i32 = 192;
@@ -55,6 +55,14 @@ export function convolution(args: usize, unit: i32, scratch: usize): void {
     && lineBytes == (<usize>outWidth) * columnBytes && imageBytes == (<usize>outHeight) * lineBytes;
 
   for (let row = begin; row < end; row += TILE_ROWS) {
+    if (plain && row + TILE_ROWS <= end && columns >= TILE_COLUMNS) {
+      const r0 = x + (<usize>row) * pixelBytes;
+      multiply(
+        y + (<usize>row) * columnBytes + panelOffset, columnBytes, r0, r0 + pixelBytes, r0 + 2 * pixelBytes,
+        r0 + 3 * pixelBytes, r0 + 4 * pixelBytes, r0 + 5 * pixelBytes, inChannels, weights, bias,
+      );
+      continue;
+    }
     fillTile(tile, bias, columns);
     if (plain) {
       // Beyond the end the last row is computed again.

@@ -4,13 +4,17 @@
  *
  * A job is a kernel, its arguments, and a number of units that any thread may do: `run` takes units until none is left.
  */
-import { attention, packKeys } from './attention';
+import { attention } from './attention';
 import { attentionGradient } from './attention-gradient';
 import { convolution, filterGradient } from './convolution';
 import { activation, adamWUpdate, add, copyBlocks, geglu, gegluGradient } from './elementwise';
 import { groupNormGradient, rowNormGradient } from './norm-gradients';
 import { groupNorm, rowNorm } from './norms';
 import { packPhases, packTurned, packWeights } from './packing';
+
+// Exported so that they stay functions: inside of another loop an engine runs out of registers, and they take twice as long.
+export { accumulateFour, accumulateLanes, accumulateOne, accumulateSix } from './lane-product';
+export { accumulate, accumulateOuter, multiply } from './product';
 
 // A job, in words: units left, units done, its number (what threads wait for), the kernel, arguments.
 const LEFT: usize = 0;
@@ -66,22 +70,21 @@ function runUnit(kernel: i32, args: usize, unit: i32, scratch: usize): void {
   switch (kernel) {
     case 0: packWeights(args, unit); break;
     case 1: convolution(args, unit, scratch); break;
-    case 2: groupNorm(args, unit); break;
+    case 2: groupNorm(args, unit, scratch); break;
     case 3: rowNorm(args, unit); break;
     case 4: activation(args, unit, scratch); break;
     case 5: geglu(args, unit); break;
-    case 6: packKeys(args, unit); break;
-    case 7: attention(args, unit, scratch); break;
-    case 8: add(args, unit); break;
-    case 9: copyBlocks(args, unit); break;
-    case 10: packPhases(args, unit); break;
-    case 11: packTurned(args, unit); break;
-    case 12: filterGradient(args, unit, scratch); break;
-    case 13: groupNormGradient(args, unit); break;
-    case 14: rowNormGradient(args, unit); break;
-    case 15: gegluGradient(args, unit); break;
-    case 16: attentionGradient(args, unit, scratch); break;
-    case 17: adamWUpdate(args, unit); break;
+    case 6: attention(args, unit, scratch); break;
+    case 7: add(args, unit); break;
+    case 8: copyBlocks(args, unit); break;
+    case 9: packPhases(args, unit); break;
+    case 10: packTurned(args, unit); break;
+    case 11: filterGradient(args, unit, scratch); break;
+    case 12: groupNormGradient(args, unit, scratch); break;
+    case 13: rowNormGradient(args, unit); break;
+    case 14: gegluGradient(args, unit); break;
+    case 15: attentionGradient(args, unit, scratch); break;
+    case 16: adamWUpdate(args, unit); break;
     default: unreachable();
   }
 }

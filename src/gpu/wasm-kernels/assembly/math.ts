@@ -10,6 +10,13 @@ export function multiplyAdd(a: v128, b: v128, c: v128): v128 {
   return f32x4.add(f32x4.mul(a, b), c);
 }
 
+/** c - a * b, as `multiplyAdd`. */
+@inline
+export function multiplySubtract(a: v128, b: v128, c: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_nmadd(a, b, c);
+  return f32x4.sub(c, f32x4.mul(a, b));
+}
+
 @inline
 export function splat(value: f32): v128 {
   return f32x4.splat(value);
@@ -40,11 +47,11 @@ export function maxOf(v: v128): f32 {
 export function exp(x: v128): v128 {
   // These two hand NaN on where it comes first, and are one instruction; min and max are six.
   const bounded = f32x4.pmax(f32x4.pmin(x, splat(88.3762)), splat(-87.3));
-  // 1.5 * 2^23: what is added to it is rounded, and stands in its last bits.
-  const shifted = multiplyAdd(bounded, splat(1.44269504), splat(12582912));
-  const n = f32x4.sub(shifted, splat(12582912));
+  // 1.5 * 2^23 + 127: what is added to it is rounded, and stands in its last bits as a float's exponent.
+  const shifted = multiplyAdd(bounded, splat(1.44269504), splat(12583039));
+  const n = f32x4.sub(shifted, splat(12583039));
   // ln 2 in two parts, so that n ln 2 is exact in the first.
-  const r = f32x4.sub(f32x4.sub(bounded, f32x4.mul(n, splat(0.693359375))), f32x4.mul(n, splat(-2.12194440e-4)));
+  const r = multiplySubtract(n, splat(-2.12194440e-4), multiplySubtract(n, splat(0.693359375), bounded));
   let p = splat(1.3814467e-3);
   p = multiplyAdd(p, r, splat(8.3687808e-3));
   p = multiplyAdd(p, r, splat(4.1668393e-2));
@@ -52,8 +59,7 @@ export function exp(x: v128): v128 {
   p = multiplyAdd(p, r, splat(0.49999994));
   p = multiplyAdd(p, r, splat(1));
   p = multiplyAdd(p, r, splat(1));
-  const exponent = i32x4.shl(i32x4.add(shifted, i32x4.splat(127)), 23);
-  return f32x4.mul(p, exponent);
+  return f32x4.mul(p, i32x4.shl(shifted, 23));
 }
 
 /** 1 / (1 + e^-x). */

@@ -1,53 +1,37 @@
 import { multiplyAdd, siluDerivative, splat, sumOf } from './math';
-import { columnSquares, columnSum, UNIT_ROWS } from './norms';
+import { groupStatistics, joinGroups, UNIT_ROWS } from './norms';
 
 /**
  * The gradient of `groupNorm`, [B, P, C], and of its weight and bias for each item: n the normalised x and g = dy (times
  * the slope of SiLU), the sums of g n and of g over positions; dx is (w g - mean(w g) - n mean(w g n)) / deviation.
  *
- * args: x, weight, bias, dy, dx, sums [B, 2, C], P, C, group width and span, silu (0 or 1), eps. Units: B * C / span.
+ * args: x, weight, bias, dy, dx, sums [B, 2, C], P, C, group width, span (as `groupNorm`), silu (0 or 1), eps. Units: B * C / span.
  */
-export function groupNormGradient(args: usize, unit: i32): void {
+export function groupNormGradient(args: usize, unit: i32, scratch: usize): void {
   const positions = load<i32>(args, 24);
-  const channels = load<i32>(args, 28);
-  const groupWidth = load<i32>(args, 32);
+  const width = load<i32>(args, 32);
   const span = load<i32>(args, 36);
-  const spans = channels / span;
-  const item = unit / spans;
-  const first = (unit % spans) * span;
-  const rowBytes = (<usize>channels) << 2;
-  const start = (<usize>item) * (<usize>positions) * rowBytes;
-  const sums = load<usize>(args, 20) + (<usize>item) * 2 * rowBytes;
-  for (let group = first; group < first + span; group += groupWidth) {
-    differentiateGroup(args, start, sums, group, positions, groupWidth, rowBytes);
-  }
-}
-
-function differentiateGroup(
-  args: usize, start: usize, sums: usize, firstChannel: i32, positions: i32, width: i32, rowBytes: usize,
-): void {
-  const begin = (<usize>firstChannel) << 2;
-  const x = load<usize>(args, 0) + start + begin;
-  const dy = load<usize>(args, 12) + start + begin;
-  const dx = load<usize>(args, 16) + start + begin;
+  const rowBytes = (<usize>load<i32>(args, 28)) << 2;
+  const begin = ((<usize>(unit * span)) << 2) % rowBytes;
+  const item = <usize>(unit / (load<i32>(args, 28) / span));
+  const offset = item * (<usize>positions) * rowBytes + begin;
+  const x = load<usize>(args, 0) + offset;
+  const dy = load<usize>(args, 12) + offset;
+  const dx = load<usize>(args, 16) + offset;
+  const sums = load<usize>(args, 20) + item * 2 * rowBytes + begin;
   const weight = load<usize>(args, 4) + begin;
   const bias = load<usize>(args, 8) + begin;
   const withSilu = load<i32>(args, 40) != 0;
-  const count = <f32>(positions * width);
+  const bytes = (<usize>span) << 2;
+  const means = scratch;
+  const inverses = scratch + bytes;
+  const meanSlopes = scratch + 2 * bytes;
+  const meanProducts = scratch + 3 * bytes;
+  groupStatistics(x, positions, rowBytes, width, span, load<f32>(args, 44), means, inverses);
 
-  let sum = splat(0);
-  for (let c = 0; c < width; c += 4) sum = f32x4.add(sum, columnSum(x + ((<usize>c) << 2), positions, rowBytes));
-  const mean = splat(sumOf(sum) / count);
-  let squares = splat(0);
-  for (let c = 0; c < width; c += 4) {
-    squares = f32x4.add(squares, columnSquares(x + ((<usize>c) << 2), positions, rowBytes, mean));
-  }
-  const inverse = splat(<f32>1 / sqrt<f32>(sumOf(squares) / count + load<f32>(args, 44)));
-
-  let alongMean = splat(0);
-  let alongNormal = splat(0);
-  for (let c = 0; c < width; c += 4) {
-    const at = (<usize>c) << 2;
+  for (let at: usize = 0; at < bytes; at += 16) {
+    const mean = v128.load(means + at);
+    const inverse = v128.load(inverses + at);
     const scale = v128.load(weight + at);
     const shift = v128.load(bias + at);
     let slopes = splat(0);
@@ -64,18 +48,22 @@ function differentiateGroup(
       products = multiplyAdd(slope, normal, products);
       place += rowBytes;
     }
-    v128.store(sums + begin + at, products);
-    v128.store(sums + begin + at + rowBytes, slopes);
-    alongMean = multiplyAdd(slopes, scale, alongMean);
-    alongNormal = multiplyAdd(products, scale, alongNormal);
+    v128.store(sums + at, products);
+    v128.store(sums + at + rowBytes, slopes);
+    v128.store(meanSlopes + at, f32x4.mul(slopes, scale));
+    v128.store(meanProducts + at, f32x4.mul(products, scale));
   }
-  const meanSlope = splat(sumOf(alongMean) / count);
-  const meanProduct = splat(sumOf(alongNormal) / count);
+  joinGroups(meanSlopes, width, span, positions);
+  joinGroups(meanProducts, width, span, positions);
 
   const slopesAt = withSilu ? dx : dy;
-  for (let c = 0; c < width; c += 4) {
-    let place = (<usize>c) << 2;
-    const scale = v128.load(weight + place);
+  for (let at: usize = 0; at < bytes; at += 16) {
+    const mean = v128.load(means + at);
+    const inverse = v128.load(inverses + at);
+    const scale = v128.load(weight + at);
+    const meanSlope = v128.load(meanSlopes + at);
+    const meanProduct = v128.load(meanProducts + at);
+    let place = at;
     for (let p = 0; p < positions; p += 1) {
       const normal = f32x4.mul(f32x4.sub(v128.load(x + place), mean), inverse);
       const across = f32x4.sub(f32x4.mul(v128.load(slopesAt + place), scale), meanSlope);

@@ -2,48 +2,30 @@ import { multiplyAdd, silu, splat, sumOf } from './math';
 
 /**
  * Group norm of x [B, P, C], with or without SiLU behind it: three passes over a span of channels of one item, the
- * mean, the squares around it (E[x^2] - E[x]^2 would cancel), the result.
+ * mean, the squares around it (E[x^2] - E[x]^2 would cancel), the result. Sums are taken channel by channel, four side by
+ * side, and then joined to groups of any width.
  *
- * args: x, weight, bias, y, P, C, group width and span (channels; multiples of four), silu (0 or 1), eps, and a vector
- * [B or 1, C] that is added to x before (0: none) with its stride between items in bytes. Units: B * C / span.
+ * args: x, weight, bias, y, P, C, group width, span (channels: whole groups, and a multiple of four), silu (0 or 1), eps.
+ * Units: B * C / span.
  */
-export function groupNorm(args: usize, unit: i32): void {
+export function groupNorm(args: usize, unit: i32, scratch: usize): void {
   const positions = load<i32>(args, 16);
-  const channels = load<i32>(args, 20);
-  const groupWidth = load<i32>(args, 24);
   const span = load<i32>(args, 28);
-  const spans = channels / span;
-  const item = unit / spans;
-  const first = (unit % spans) * span;
-  const rowBytes = (<usize>channels) << 2;
-  const start = (<usize>item) * (<usize>positions) * rowBytes;
-  for (let group = first; group < first + span; group += groupWidth) {
-    normaliseGroup(args, start, group, positions, groupWidth, rowBytes);
-  }
-}
-
-function normaliseGroup(
-  args: usize, start: usize, firstChannel: i32, positions: i32, width: i32, rowBytes: usize,
-): void {
-  const offset = start + ((<usize>firstChannel) << 2);
+  const rowBytes = (<usize>load<i32>(args, 20)) << 2;
+  const begin = ((<usize>(unit * span)) << 2) % rowBytes;
+  const offset = (<usize>(unit / (load<i32>(args, 20) / span))) * (<usize>positions) * rowBytes + begin;
   const x = load<usize>(args, 0) + offset;
   const y = load<usize>(args, 12) + offset;
-  const weight = load<usize>(args, 4) + ((<usize>firstChannel) << 2);
-  const bias = load<usize>(args, 8) + ((<usize>firstChannel) << 2);
+  const weight = load<usize>(args, 4) + begin;
+  const bias = load<usize>(args, 8) + begin;
   const withSilu = load<i32>(args, 32) != 0;
-  const count = <f32>(positions * width);
-
-  let sum = splat(0);
-  for (let c = 0; c < width; c += 4) sum = f32x4.add(sum, columnSum(x + ((<usize>c) << 2), positions, rowBytes));
-  const mean = splat(sumOf(sum) / count);
-  let squares = splat(0);
-  for (let c = 0; c < width; c += 4) {
-    squares = f32x4.add(squares, columnSquares(x + ((<usize>c) << 2), positions, rowBytes, mean));
-  }
-  const inverse = splat(<f32>1 / sqrt<f32>(sumOf(squares) / count + load<f32>(args, 36)));
-  for (let c = 0; c < width; c += 4) {
-    const at = (<usize>c) << 2;
-    const scale = f32x4.mul(v128.load(weight + at), inverse);
+  const bytes = (<usize>span) << 2;
+  const means = scratch;
+  const inverses = scratch + bytes;
+  groupStatistics(x, positions, rowBytes, load<i32>(args, 24), span, load<f32>(args, 36), means, inverses);
+  for (let at: usize = 0; at < bytes; at += 16) {
+    const mean = v128.load(means + at);
+    const scale = f32x4.mul(v128.load(weight + at), v128.load(inverses + at));
     const shift = v128.load(bias + at);
     let from = x + at;
     let to = y + at;
@@ -63,8 +45,35 @@ function normaliseGroup(
   }
 }
 
+/** Writes, for each of `span` channels, the mean of its group and 1 / sqrt(variance + eps). */
+export function groupStatistics(
+  x: usize, positions: i32, rowBytes: usize, width: i32, span: i32, eps: f32, means: usize, inverses: usize,
+): void {
+  const bytes = (<usize>span) << 2;
+  for (let at: usize = 0; at < bytes; at += 16) v128.store(means + at, columnSum(x + at, positions, rowBytes));
+  joinGroups(means, width, span, positions);
+  for (let at: usize = 0; at < bytes; at += 16) {
+    v128.store(inverses + at, columnSquares(x + at, positions, rowBytes, v128.load(means + at)));
+  }
+  joinGroups(inverses, width, span, positions);
+  for (let at: usize = 0; at < bytes; at += 16) {
+    v128.store(inverses + at, f32x4.div(splat(1), f32x4.sqrt(f32x4.add(v128.load(inverses + at), splat(eps)))));
+  }
+}
+
+/** Puts the mean of each group's values in place of each of its channels' sums over positions. */
+export function joinGroups(sums: usize, width: i32, span: i32, positions: i32): void {
+  const count = <f32>(positions * width);
+  const bytes = (<usize>width) << 2;
+  for (let at = sums; at < sums + ((<usize>span) << 2); at += bytes) {
+    let sum: f32 = 0;
+    for (let c: usize = 0; c < bytes; c += 4) sum += load<f32>(at + c);
+    for (let c: usize = 0; c < bytes; c += 4) store<f32>(at + c, sum / count);
+  }
+}
+
 /** Four channels summed over positions, in four sums so that additions do not wait for each other. */
-export function columnSum(from: usize, positions: i32, rowBytes: usize): v128 {
+function columnSum(from: usize, positions: i32, rowBytes: usize): v128 {
   let s0 = splat(0), s1 = splat(0), s2 = splat(0), s3 = splat(0);
   let p = 0;
   for (; p + 4 <= positions; p += 4) {
@@ -81,7 +90,7 @@ export function columnSum(from: usize, positions: i32, rowBytes: usize): v128 {
   return f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3));
 }
 
-export function columnSquares(from: usize, positions: i32, rowBytes: usize, mean: v128): v128 {
+function columnSquares(from: usize, positions: i32, rowBytes: usize, mean: v128): v128 {
   let s0 = splat(0), s1 = splat(0);
   let p = 0;
   for (; p + 2 <= positions; p += 2) {
