@@ -1,7 +1,7 @@
 /**
  * Gradients of a group norm, and of the activation behind it, in one dispatch. Of x: a group of an item is summed for
  * its mean and deviation, then for the means of the gradient along the mean and along the normalised values, then
- * written: three reads of x, two of dy, one write. Of the weight, before the sum over items and positions: two, one, one.
+ * written: four reads of x, two of dy, one write. Of the weight, before the sum over items and positions: three, one, one.
  *
  * What an activation was given is made anew from x, so nobody has to keep or compute it.
  */
@@ -59,7 +59,7 @@ export class GroupNormGradientProgram implements CountedProgram {
     this.dispatch = dispatch;
     this.uniformData = groupUniforms(sizes);
     this.shaderKey = `groupNorm gradient ${of} ${choice.variant} ${choice.features.subgroups} ${activation} ${addsResidual}`;
-    const reads = (of === 'x' ? 5 : 3) + residual.length;
+    const reads = (of === 'x' ? 6 : 4) + residual.length;
     this.traffic = {
       flops: (of === 'x' ? 24 : 10) * count,
       readBytes: 4 * reads * count + 8 * channels * batch,
@@ -70,7 +70,7 @@ export class GroupNormGradientProgram implements CountedProgram {
   }
 
   getUserCode(): string {
-    const { declarations, statistics, each, joinAgain } = groupSource(this.choice);
+    const { declarations, statistics, each, joinAgain, refine } = groupSource(this.choice);
     const { activation } = this;
     const residual = this.addsResidual ? ' + residual[position]' : '';
     const values = `
@@ -92,6 +92,7 @@ export class GroupNormGradientProgram implements CountedProgram {
       ${activation ? slopeSource(activation) : ''}
       fn main(index : i32) {
         ${statistics}
+        ${refine}
         ${this.of === 'x' ? ofX : ofWeight}
       }`;
   }

@@ -45,6 +45,8 @@ interface GroupSource {
    * All threads arrive at its end; those without a group have `isInside` false.
    */
   readonly statistics: string;
+  /** Goes behind `statistics`: mean and deviation once more, now with nearly all of the mean taken off. */
+  readonly refine: string;
   /** A loop over the thread's values of its group, with `position` in x and the channel `c`. */
   each(body: string): string;
   /** Once more: `sums` of all threads of the group, in each of them; all threads have to arrive. */
@@ -69,6 +71,15 @@ export function groupSource({ variant, features }: KernelChoice): GroupSource {
       ${enableLines({ f16: false, subgroups })}
       ${tiles ? `var<workgroup> partial : array<vec2<f32>, ${threads}>;` : ''}`,
     each,
+    refine: `
+        sums = vec2<f32>(0.0);
+        ${each(`
+          let d = x[position] - offset - mean;
+          sums += vec2<f32>(d, d * d);`)}
+        ${tiles ? `workgroupBarrier(); ${join}` : ''}
+        let rest = sums / values;
+        mean += rest.x;
+        inverse = 1.0 / sqrt(max(rest.y - rest.x * rest.x, 0.0) + uniforms.eps);`,
     // Nobody may still read what the sums before left in workgroup memory.
     joinAgain: tiles ? `workgroupBarrier(); ${join}` : '',
     statistics: `
@@ -87,7 +98,7 @@ export function groupSource({ variant, features }: KernelChoice): GroupSource {
           sums += vec2<f32>(d, d * d);`)}
         ${join}
         let values = f32(max(count, 1));
-        let mean = sums.x / values;
-        let inverse = 1.0 / sqrt(max(sums.y / values - mean * mean, 0.0) + uniforms.eps);`,
+        var mean = sums.x / values;
+        var inverse = 1.0 / sqrt(max(sums.y / values - mean * mean, 0.0) + uniforms.eps);`,
   };
 }

@@ -1,7 +1,7 @@
 /**
  * Gradients of layer norm and RMS norm in one dispatch. Of x: a row is summed for its mean and deviation, then for the
- * means of the gradient along the mean and along the normalised values, then written: three reads of x, two of dy, one
- * write. Of the weight, before the sum over rows: two, one, one.
+ * means of the gradient along the mean and along the normalised values, then written: four reads of x, two of dy, one
+ * write. Of the weight, before the sum over rows: three, one, one.
  *
  * tiles: a workgroup a row, its sums joined in workgroup memory. registers: a thread a row.
  */
@@ -48,7 +48,7 @@ export class RowNormGradientProgram implements CountedProgram {
     this.shaderKey = `rowNorm gradient ${of} ${variant} ${features.subgroups} ${options.centre} ${addsResidual}`;
     this.traffic = {
       flops: (of === 'x' ? 20 : 8) * count,
-      readBytes: ((of === 'x' ? 28 : 12) + 4 * residual.length) * count,
+      readBytes: ((of === 'x' ? 32 : 16) + 4 * residual.length) * count,
       writeBytes: 4 * count,
       workgroupBytes,
       registerBytes: 128,
@@ -56,7 +56,7 @@ export class RowNormGradientProgram implements CountedProgram {
   }
 
   getUserCode(): string {
-    const { declarations, statistics, each, joinAgain } = rowSource(this.choice, this.options);
+    const { declarations, statistics, each, joinAgain, refine } = rowSource(this.choice, this.options);
     const residual = this.addsResidual ? ' + residual[first + i]' : '';
     const normal = 'let normal = (x[first + i] - offset - mean) * inverse;';
     const ofWeight = each(`${normal}
@@ -75,6 +75,7 @@ export class RowNormGradientProgram implements CountedProgram {
       ${declarations}
       fn main(index : i32) {
         ${statistics}
+        ${refine}
         ${this.of === 'x' ? ofX : ofWeight}
       }`;
   }

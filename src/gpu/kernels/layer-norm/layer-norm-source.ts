@@ -42,6 +42,8 @@ interface RowSource {
    * end.
    */
   readonly statistics: string;
+  /** Goes behind `statistics`: mean and deviation once more, now with nearly all of the mean taken off. */
+  readonly refine: string;
   /** A loop over the thread's vectors `i` of its row, which begins at `first`. */
   each(body: string): string;
   /** Once more: `sums` of all threads of the row, in each of them; all threads have to arrive. */
@@ -63,6 +65,17 @@ export function rowSource({ variant, features }: KernelChoice, { centre }: RowNo
       ${enableLines({ f16: false, subgroups })}
       ${tiles ? `var<workgroup> partial : array<vec2<f32>, ${threads}>;` : ''}`,
     each,
+    refine: centre
+      ? `
+        sums = vec2<f32>(0.0);
+        ${each(`
+          let d = x[first + i] - offset - mean;
+          sums += vec2<f32>(dot(d, vec4<f32>(1.0)), dot(d, d));`)}
+        ${tiles ? `workgroupBarrier(); ${join}` : ''}
+        let rest = sums / values;
+        mean += rest.x;
+        inverse = 1.0 / sqrt(max(rest.y - rest.x * rest.x, 0.0) + uniforms.eps);`
+      : '',
     // Nobody may still read what the sums before left in workgroup memory.
     joinAgain: tiles ? `workgroupBarrier(); ${join}` : '',
     statistics: `
@@ -79,7 +92,7 @@ export function rowSource({ variant, features }: KernelChoice, { centre }: RowNo
           sums += vec2<f32>(dot(d, vec4<f32>(1.0)), dot(d, d));`)}
         ${join}
         let values = f32(uniforms.vectors * 4);
-        let mean = ${centre ? 'sums.x / values' : '0.0'};
-        let inverse = 1.0 / sqrt(max(sums.y / values - mean * mean, 0.0) + uniforms.eps);`,
+        var mean = ${centre ? 'sums.x / values' : '0.0'};
+        var inverse = 1.0 / sqrt(max(sums.y / values - mean * mean, 0.0) + uniforms.eps);`,
   };
 }
