@@ -127,7 +127,7 @@ it('is at most 2400 dispatches of the default model', async () => {
 });
 
 it('fits 8 GB at full size, 10.24 s', async () => {
-  const { peakBytes, firstPeakBytes } = await countStep({
+  const { peakBytes, firstPeakBytes, adapterParameters } = await countStep({
     config: tango2,
     latentSize: [256, 16],
     tokens: TOKENS,
@@ -135,8 +135,8 @@ it('fits 8 GB at full size, 10.24 s', async () => {
     lora: { rank: 8, alpha: 8, targetModules: attention },
     recompute: true,
   });
-  // The second step finds the moments there, which are small.
-  expect(peakBytes).toBeLessThan(1.01 * firstPeakBytes);
+  // The second step finds both moments there.
+  expect(peakBytes - 8 * adapterParameters).toBeLessThan(1.01 * firstPeakBytes);
   expect(peakBytes).toBeLessThanOrEqual(8e9);
 });
 

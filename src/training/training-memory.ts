@@ -29,32 +29,32 @@ const FLOAT = 4;
 
 /** Where the tape of the whole model is kept. */
 const KEPT = {
-  adapterCopies: 2.05,
+  adapterCopies: 5.1,
   /**
    * Images of a layer's width on the tape: of its resnet, more where its convolutions are trained, of its transformer, more
    * where its feed-forward is.
    */
-  resnetImages: 6,
-  convolutionImages: 7.9,
-  transformerImages: 37.4,
-  feedForwardImages: 7.4,
-  idleShare: 0.715,
+  resnetImages: 7.4,
+  convolutionImages: 7.6,
+  transformerImages: 32,
+  feedForwardImages: 4.2,
+  idleShare: 0.436,
 };
 /** Where each layer runs again: the layers' results and gradients, and the tape of one transformer or trained resnet. */
 const RECOMPUTED = {
-  adapterCopies: 6,
-  resnetImages: 4.5,
-  convolutionImages: 34,
-  transformerImages: 1.1,
-  feedForwardImages: 18,
-  idleShare: 0.794,
+  adapterCopies: 8.15,
+  resnetImages: 3.93,
+  convolutionImages: 25.4,
+  transformerImages: 39.9,
+  feedForwardImages: 24.3,
+  idleShare: 1.02,
 };
 /**
  * Where the whole UNet is trained: weights, gradients, both moments; a share of one copy is at work while the weights are
  * replaced.
  */
-const WHOLE = { copies: 4, updateShare: 0.29, idleShare: 0.334 };
-const MOST_IDLE_BYTES = 416e6;
+const WHOLE = { copies: 4, updateShare: 0.134, idleShare: 0.411 };
+const MOST_IDLE_BYTES = 266e6;
 
 export function stepMemory(
   config: UNet2DConditionConfig,
