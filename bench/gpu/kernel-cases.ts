@@ -62,7 +62,7 @@ export function kernelCases(filled: Fill, s: number): Readonly<Record<string, Ke
   const shift = full(320);
   const upsampleWeight = half(3, 3, 1280 / s, 1280 / s);
   const upsampleBias = full(1280 / s);
-  const transposeWeight = half(16, 512 / s, 1024 / s);
+  const transposeWeight = half(16, 1024 / s, 512 / s);
   const dilatedWeight = half(11, 512 / s, 512 / s);
   const vocoderBias = full(512 / s);
   return {

@@ -118,8 +118,8 @@ Text encoding, decoding and the vocoder come on top.
 
 ${predictionTable(counts)}
 
-One GPU that is not of the table was measured (an H100, [results.md](results.md#one-gpu-an-h100)): a pass of 5.12 s took 68 ms
-where the same assumptions predict 41, one of 10.24 s 108 ms where they predict 85. The wider the GPU, the less of it do a
+One GPU that is not of the table was measured (an H100, [results.md](results.md#one-gpu-an-h100)): a pass of 5.12 s took 62 ms
+where the same assumptions predict 41, one of 10.24 s 106 ms where they predict 85. The wider the GPU, the less of it do a
 pass's small layers fill, so on narrower ones the prediction should be nearer; that is not measured.
 
 Expect the order of these numbers, not their digits: drivers, browsers and clocks differ, small layers do not fill large

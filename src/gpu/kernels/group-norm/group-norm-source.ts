@@ -14,6 +14,8 @@ export interface GroupNormSizes {
 
 /** Of a workgroup. tiles: a workgroup a group. registers: a thread a group. */
 const THREADS = { tiles: 256, registers: 4, composed: 1 };
+/** Values that one thread adds up before it adds the sums. */
+const RUN = 64;
 
 export const GROUP_UNIFORMS =
   'norms : i32, groups : i32, positions : i32, channels : i32, width : i32, eps : f32,';
@@ -66,6 +68,22 @@ export function groupSource({ variant, features }: KernelChoice): GroupSource {
           ${body}
         }`;
   const join = tiles ? `{ ${joinSums(threads, subgroups)} }` : '';
+  // A thread of a workgroup has few values; one that has them all adds up run by run, or thousands would round each other.
+  const sum = (difference: string): string =>
+    tiles
+      ? each(`
+          let d = ${difference};
+          sums += vec2<f32>(d, d * d);`)
+      : `
+        var run = vec2<f32>(0.0);
+        ${each(`
+          let d = ${difference};
+          run += vec2<f32>(d, d * d);
+          if (i % ${RUN} == ${RUN - 1}) {
+            sums += run;
+            run = vec2<f32>(0.0);
+          }`)}
+        sums += run;`;
   return {
     declarations: `
       ${enableLines({ f16: false, subgroups })}
@@ -73,9 +91,9 @@ export function groupSource({ variant, features }: KernelChoice): GroupSource {
     each,
     refine: `
         sums = vec2<f32>(0.0);
-        ${each(`
-          let d = x[position] - offset - mean;
-          sums += vec2<f32>(d, d * d);`)}
+        {
+          ${sum('x[position] - offset - mean')}
+        }
         ${tiles ? `workgroupBarrier(); ${join}` : ''}
         let rest = sums / values;
         mean += rest.x;
@@ -93,9 +111,7 @@ export function groupSource({ variant, features }: KernelChoice): GroupSource {
         let count = select(0, uniforms.positions * uniforms.width, isInside);
         let offset = x[min(first, i32(arrayLength(&x)) - 1)];
         var sums = vec2<f32>(0.0);
-        ${each(`
-          let d = x[position] - offset;
-          sums += vec2<f32>(d, d * d);`)}
+        ${sum('x[position] - offset')}
         ${join}
         let values = f32(max(count, 1));
         var mean = sums.x / values;
