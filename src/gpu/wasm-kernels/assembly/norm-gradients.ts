@@ -27,7 +27,11 @@ export function groupNormGradient(args: usize, unit: i32, scratch: usize): void 
   const inverses = scratch + bytes;
   const meanSlopes = scratch + 2 * bytes;
   const meanProducts = scratch + 3 * bytes;
-  groupStatistics(x, positions, rowBytes, width, span, load<f32>(args, 44), means, inverses);
+  const eps = splat(load<f32>(args, 44));
+  groupStatistics(x, positions, rowBytes, width, span, means, inverses);
+  for (let at: usize = 0; at < bytes; at += 16) {
+    v128.store(inverses + at, f32x4.div(splat(1), f32x4.sqrt(f32x4.add(v128.load(inverses + at), eps))));
+  }
 
   for (let at: usize = 0; at < bytes; at += 16) {
     const mean = v128.load(means + at);

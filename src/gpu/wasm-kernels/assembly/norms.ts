@@ -21,44 +21,44 @@ export function groupNorm(args: usize, unit: i32, scratch: usize): void {
   const withSilu = load<i32>(args, 32) != 0;
   const bytes = (<usize>span) << 2;
   const means = scratch;
-  const inverses = scratch + bytes;
-  groupStatistics(x, positions, rowBytes, load<i32>(args, 24), span, load<f32>(args, 36), means, inverses);
+  const scales = scratch + bytes;
+  const rests = scratch + 2 * bytes;
+  const eps = <f64>load<f32>(args, 36);
+  groupStatistics(x, positions, rowBytes, load<i32>(args, 24), span, means, scales);
+  for (let at: usize = 0; at < bytes; at += 4) {
+    // What rounding would take off the factor it would take off the whole channel: it is added apart.
+    const factor = <f64>load<f32>(weight + at) / sqrt<f64>(<f64>load<f32>(scales + at) + eps);
+    store<f32>(scales + at, <f32>factor);
+    store<f32>(rests + at, <f32>(factor - <f64>(<f32>factor)));
+  }
   for (let at: usize = 0; at < bytes; at += 16) {
     const mean = v128.load(means + at);
-    const scale = f32x4.mul(v128.load(weight + at), v128.load(inverses + at));
+    const scale = v128.load(scales + at);
+    const rest = v128.load(rests + at);
     const shift = v128.load(bias + at);
     let from = x + at;
     let to = y + at;
-    if (withSilu) {
-      for (let p = 0; p < positions; p += 1) {
-        v128.store(to, silu(multiplyAdd(f32x4.sub(v128.load(from), mean), scale, shift)));
-        from += rowBytes;
-        to += rowBytes;
-      }
-    } else {
-      for (let p = 0; p < positions; p += 1) {
-        v128.store(to, multiplyAdd(f32x4.sub(v128.load(from), mean), scale, shift));
-        from += rowBytes;
-        to += rowBytes;
-      }
+    for (let p = 0; p < positions; p += 1) {
+      const d = f32x4.sub(v128.load(from), mean);
+      const value = multiplyAdd(d, scale, multiplyAdd(d, rest, shift));
+      v128.store(to, withSilu ? silu(value) : value);
+      from += rowBytes;
+      to += rowBytes;
     }
   }
 }
 
-/** Writes, for each of `span` channels, the mean of its group and 1 / sqrt(variance + eps). */
+/** Writes, for each of `span` channels, the mean and the variance of its group. */
 export function groupStatistics(
-  x: usize, positions: i32, rowBytes: usize, width: i32, span: i32, eps: f32, means: usize, inverses: usize,
+  x: usize, positions: i32, rowBytes: usize, width: i32, span: i32, means: usize, variances: usize,
 ): void {
   const bytes = (<usize>span) << 2;
   for (let at: usize = 0; at < bytes; at += 16) v128.store(means + at, columnSum(x + at, positions, rowBytes));
   joinGroups(means, width, span, positions);
   for (let at: usize = 0; at < bytes; at += 16) {
-    v128.store(inverses + at, columnSquares(x + at, positions, rowBytes, v128.load(means + at)));
+    v128.store(variances + at, columnSquares(x + at, positions, rowBytes, v128.load(means + at)));
   }
-  joinGroups(inverses, width, span, positions);
-  for (let at: usize = 0; at < bytes; at += 16) {
-    v128.store(inverses + at, f32x4.div(splat(1), f32x4.sqrt(f32x4.add(v128.load(inverses + at), splat(eps)))));
-  }
+  joinGroups(variances, width, span, positions);
 }
 
 /** Puts the mean of each group's values in place of each of its channels' sums over positions. */
