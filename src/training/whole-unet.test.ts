@@ -82,7 +82,7 @@ async function inTorchOrder(tensor: tf.Tensor, { layout, torchShape }: Parameter
   return data;
 }
 
-forEachBackend('Training every weight of the UNet', (backend) => {
+forEachBackend('Training every weight of the UNet', () => {
   it('begins at ln 2 with the gradients of torch', async () => {
     await withUNet(async (unet) => {
       const part = WholeUNet.copyOf(unet);

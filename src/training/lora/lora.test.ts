@@ -109,7 +109,7 @@ function dpo(fixture: Fixture, unet: UNet2DConditionModel, adapter: LoraAdapter)
 const gradientsOf = (fixture: Fixture, unet: UNet2DConditionModel, adapter: LoraAdapter) =>
   tf.valueAndGrads(() => dpo(fixture, unet, adapter))(adapter.weights.map(({ tensor }) => tensor));
 
-forEachBackend('LoRA', (backend) => {
+forEachBackend('LoRA', () => {
   it.each(Object.entries(FIXTURES))('%s: first values are those of PEFT', async (_, fixture) => {
     const { unet, root } = await loadUNet(fixture);
     const adapter = LoraAdapter.create(
