@@ -18,7 +18,15 @@ import type { WeightTensor } from '../../src/gpu/weight-tensor';
 forceVariant('composed');
 
 export * from '../../src/gpu/kernels/activations/activations';
+export { adamWUpdate } from '../../src/gpu/kernels/adamw-update/adamw-update';
+export { sumOfSquares } from '../../src/gpu/kernels/sum-of-squares/sum-of-squares';
 export { weightValues };
+
+type NamesOf<T> = Exclude<keyof T, 'default'>;
+type Missing = Exclude<NamesOf<typeof import('../../src/gpu/kernels')>, NamesOf<typeof import('./kernels')>>;
+/** Does not compile where the seam has a kernel that has no stock form here. */
+const missing: [Missing] extends [never] ? null : Missing = null;
+void missing;
 
 type Bias = WeightTensor | null | undefined;
 type Explicit = [[number, number], [number, number], [number, number], [number, number]];
