@@ -1,58 +1,33 @@
 /** Activations on WebGPU: inside the product or norm that computes x while that still waits, else one pass over x. */
 import type * as tf from '@tensorflow/tfjs-core';
 import { elementCount } from '../../../common/assert';
-import {
-  activationSource,
-  type CountedProgram,
-  integers,
-  runProgram,
-  type Traffic,
-  webGpuBackend,
-} from '../common/gpu-program';
+import { activationSource, runProgram, webGpuBackend } from '../common/gpu-program';
 import { kernelVariant } from '../common/kernel-variant';
+import { VectorProgram } from '../common/vector-program';
 import { activateNorm } from '../group-norm/group-norm-on-gpu';
 import { activateProduct } from '../product/product';
 import type { Activation } from './activation';
 
-const WORKGROUP = 64;
-
 /** One thread reads four values and writes four: memory-bound, one pass. */
-class ActivationProgram implements CountedProgram {
-  readonly variableNames = ['x'];
-  readonly variableComponents = [4];
-  readonly outputComponent = 4;
-  readonly outputShape: number[];
-  readonly workgroupSize: [number, number, number] = [WORKGROUP, 1, 1];
-  readonly dispatchLayout = { x: [0] };
-  dispatch: [number, number, number];
-  readonly uniforms = 'vectors : i32,';
-  readonly uniformData;
-  shaderKey: string;
-  readonly traffic: Traffic;
-
+class ActivationProgram extends VectorProgram {
   constructor(
     count: number,
     private readonly activation: Activation,
   ) {
-    this.outputShape = [count];
-    this.dispatch = [Math.ceil(count / 4 / WORKGROUP), 1, 1];
-    this.uniformData = integers(count / 4);
-    this.shaderKey = `activation ${activation}`;
-    this.traffic = {
-      flops: 8 * count,
-      readBytes: 4 * count,
-      writeBytes: 4 * count,
-      workgroupBytes: 0,
-      registerBytes: 64,
-    };
+    super({
+      operands: ['x'],
+      vectors: count / 4,
+      shaderKey: `activation ${activation}`,
+      traffic: { flops: 8 * count, readBytes: 4 * count, writeBytes: 4 * count, registerBytes: 64 },
+    });
   }
 
-  getUserCode(): string {
-    return `
-      ${activationSource(this.activation)}
-      fn main(index : i32) {
-        if (index < uniforms.vectors) { result[index] = activate(x[index]); }
-      }`;
+  protected functions(): string {
+    return activationSource(this.activation);
+  }
+
+  protected body(): string {
+    return 'result[index] = activate(x[index]);';
   }
 }
 

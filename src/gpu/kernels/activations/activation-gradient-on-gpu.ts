@@ -2,57 +2,32 @@
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { type Deferred, deferredResults } from '../common/deferred';
-import {
-  type CountedProgram,
-  integers,
-  runProgram,
-  slopeSource,
-  type Traffic,
-  webGpuBackend,
-} from '../common/gpu-program';
+import { runProgram, slopeSource, webGpuBackend } from '../common/gpu-program';
 import { kernelVariant } from '../common/kernel-variant';
+import { VectorProgram } from '../common/vector-program';
 import { waitingNorm } from '../group-norm/group-norm-on-gpu';
 import type { Activation } from './activation';
 
-const WORKGROUP = 64;
-
 /** dy * f'(x): one thread reads four values of each and writes four. */
-class ActivationGradientProgram implements CountedProgram {
-  readonly variableNames = ['dy', 'x'];
-  readonly variableComponents = [4, 4];
-  readonly outputComponent = 4;
-  readonly outputShape: number[];
-  readonly workgroupSize: [number, number, number] = [WORKGROUP, 1, 1];
-  readonly dispatchLayout = { x: [0] };
-  dispatch: [number, number, number];
-  readonly uniforms = 'vectors : i32,';
-  readonly uniformData;
-  shaderKey: string;
-  readonly traffic: Traffic;
-
+class ActivationGradientProgram extends VectorProgram {
   constructor(
     count: number,
     private readonly activation: Activation,
   ) {
-    this.outputShape = [count];
-    this.dispatch = [Math.ceil(count / 4 / WORKGROUP), 1, 1];
-    this.uniformData = integers(count / 4);
-    this.shaderKey = `activation gradient ${activation}`;
-    this.traffic = {
-      flops: 12 * count,
-      readBytes: 8 * count,
-      writeBytes: 4 * count,
-      workgroupBytes: 0,
-      registerBytes: 96,
-    };
+    super({
+      operands: ['dy', 'x'],
+      vectors: count / 4,
+      shaderKey: `activation gradient ${activation}`,
+      traffic: { flops: 12 * count, readBytes: 8 * count, writeBytes: 4 * count, registerBytes: 96 },
+    });
   }
 
-  getUserCode(): string {
-    return `
-      ${slopeSource(this.activation)}
-      fn main(index : i32) {
-        if (index < uniforms.vectors) { result[index] = dy[index] * slope(x[index]); }
-      }`;
+  protected functions(): string {
+    return slopeSource(this.activation);
+  }
+
+  protected body(): string {
+    return 'result[index] = dy[index] * slope(x[index]);';
   }
 }
 

@@ -3,6 +3,7 @@ import { histogram } from '../../../preferences/selection/pair-statistics';
 import styles from './preferences.module.css';
 
 const BINS = 40;
+const SIDES = ['at least', 'at most'];
 
 export interface HistogramBoundsProps {
   readonly label: string;
@@ -23,6 +24,7 @@ export function HistogramBounds({ label, values, bounds, onChange }: HistogramBo
     return middle >= low && middle <= high;
   };
   const ends = min.toFixed(2).length > 0 ? [min.toFixed(2), max.toFixed(2)] : [];
+  const bars = counts.map((count, bin) => ({ bin, count }));
   return (
     <div className={styles.histogram}>
       <p className={styles.histogramTop}>
@@ -30,9 +32,8 @@ export function HistogramBounds({ label, values, bounds, onChange }: HistogramBo
         <output>{bounds.map((bound) => bound.toFixed(3)).join(' … ')}</output>
       </p>
       <svg viewBox={`0 0 ${BINS} 40`} preserveAspectRatio="none" className={styles.bars} aria-hidden="true">
-        {counts.map((count, bin) => (
+        {bars.map(({ bin, count }) => (
           <rect
-            // biome-ignore lint/suspicious/noArrayIndexKey: bins have no other name
             key={bin}
             x={bin + 0.06}
             width={0.88}
@@ -53,13 +54,12 @@ export function HistogramBounds({ label, values, bounds, onChange }: HistogramBo
         <Slider.Track className={styles.boundsTrack}>
           <Slider.Range className={styles.boundsRange} />
         </Slider.Track>
-        {bounds.map((bound, i) => (
+        {SIDES.slice(0, bounds.length).map((side, i) => (
           <Slider.Thumb
-            // biome-ignore lint/suspicious/noArrayIndexKey: first and second bound
-            key={i}
+            key={side}
             className={styles.boundsThumb}
-            aria-label={`${label}: ${bounds.length === 1 || i === 0 ? 'at least' : 'at most'}`}
-            aria-valuetext={bound.toFixed(3)}
+            aria-label={`${label}: ${side}`}
+            aria-valuetext={bounds[i]?.toFixed(3)}
           />
         ))}
       </Slider.Root>
