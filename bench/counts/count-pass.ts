@@ -3,7 +3,7 @@
  * a device that does nothing.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { submitEncoded } from '../../src/gpu/device/buffer-pool';
+import { submitEncoded } from '../../src/gpu/device/webgpu-backend';
 import { type Counts, recordPrograms } from '../../src/gpu/planning/recorder';
 import { parseUNet2DConditionConfig, UNet2DConditionModel } from '../../src/models/unet-2d-condition';
 import { ParameterRoot } from '../../src/nn';
@@ -25,6 +25,8 @@ export interface PassCounts extends Counts {
   readonly weightBytes: number;
   /** Of buffers that the pass made: all that the one before left is reused, but for the timestep's embedding. */
   readonly newBufferBytes: number;
+  /** Calls of the device in the pass: what is made anew, and how often commands are handed over. */
+  readonly calls: Readonly<Record<'createBuffer' | 'createBindGroup' | 'writeBuffer' | 'submit', number>>;
   /** The most that buffers took at once, weights and buffers kept for reuse included. */
   readonly peakBytes: number;
 }
@@ -51,12 +53,25 @@ export async function countPass(request: PassRequest): Promise<PassCounts> {
     pass();
     const recorder = recordPrograms(backend);
     const created = pool.createdBytes;
+    const { device, queue } = backend;
+    const calls = {
+      createBuffer: countCalls(device, 'createBuffer'),
+      createBindGroup: countCalls(device, 'createBindGroup'),
+      writeBuffer: countCalls(queue, 'writeBuffer'),
+      submit: countCalls(queue, 'submit'),
+    };
     pass();
     const newBufferBytes = pool.createdBytes - created;
     const counts = recorder.stop();
     const result = {
       ...counts,
       newBufferBytes,
+      calls: {
+        createBuffer: calls.createBuffer(),
+        createBindGroup: calls.createBindGroup(),
+        writeBuffer: calls.writeBuffer(),
+        submit: calls.submit(),
+      },
       parameters: root.parameterCount,
       weightBytes,
       peakBytes: pool.peakBytes,
@@ -66,4 +81,17 @@ export async function countPass(request: PassRequest): Promise<PassCounts> {
     root.dispose();
     return result;
   });
+}
+
+/** @returns what tells how often the method has been called since */
+function countCalls<T extends object>(target: T, name: keyof T & string): () => number {
+  let count = 0;
+  const original = target[name] as (...args: unknown[]) => unknown;
+  Object.assign(target, {
+    [name]: (...args: unknown[]) => {
+      count += 1;
+      return original.apply(target, args);
+    },
+  });
+  return () => count;
 }

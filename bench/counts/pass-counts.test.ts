@@ -96,6 +96,11 @@ describe.each(SIZES)("Tango 2's UNet, a batch of two, $seconds s", ({ frames }) 
     expect(pass().ours.newBufferBytes).toBeLessThanOrEqual(4 * 320);
   });
 
+  it('makes no bind group and writes no uniforms after the first pass', () => {
+    expect(pass().ours.calls).toMatchObject({ createBindGroup: 0, writeBuffer: 0 });
+    expect(pass().ours.calls.createBuffer).toBeLessThanOrEqual(1);
+  });
+
   it('binds at most 128 MiB at once, so that small adapters can run it', () => {
     expect(pass().ours.largestBindingBytes).toBeLessThanOrEqual(128 * 2 ** 20);
   });

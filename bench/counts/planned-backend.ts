@@ -1,7 +1,8 @@
 /** tfjs's WebGPU backend on a device that does nothing, for counts of models of any size. */
 import { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
-import { type BufferPool, installPool, submitEncoded } from '../../src/gpu/device/buffer-pool';
+import type { BufferPool } from '../../src/gpu/device/buffer-pool';
+import { prepareBackend, submitEncoded } from '../../src/gpu/device/webgpu-backend';
 import { planningDevice, provideWebGpuNames } from '../../src/gpu/planning/planning-device';
 import type { ParameterRoot } from '../../src/nn';
 
@@ -21,7 +22,7 @@ export async function withPlannedBackend<T>(run: (planned: PlannedBackend) => T 
   const takeNamesAway = provideWebGpuNames();
   const adapter = { vendor: 'planned', architecture: 'planned' } as GPUAdapterInfo;
   const backend = new WebGPUBackend(planningDevice(), adapter);
-  const pool = installPool(backend);
+  const pool = prepareBackend(backend);
   if (tf.findBackendFactory('webgpu')) tf.removeBackend('webgpu');
   tf.registerBackend('webgpu', () => backend);
   await tf.setBackend('webgpu');

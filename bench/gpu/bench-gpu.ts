@@ -46,6 +46,8 @@ const { values: options } = parseArgs({
     out: { type: 'string', default: 'gpu.json' },
     model: { type: 'string' },
     only: { type: 'string' },
+    /** Of the training step. */
+    steps: { type: 'string', default: '4' },
   },
 });
 const { quick, out, model: modelFolder } = options;
@@ -324,7 +326,21 @@ await part('unet', async () => {
     encoder.dispose();
     tf.dispose([states, mask, sample]);
   }
-  // One LoRA diffusion-DPO step, as bench/training counts it.
+  const fault = device.takeError();
+  if (fault) found.gpuError = fault.message.slice(0, 300);
+  root.dispose();
+  return found;
+});
+giveIdleBuffersBack();
+
+// One pair, the reference's pass, block-wise recompute, AdamW: as bench/training counts it.
+await part('training step', async () => {
+  const parsed = parseUNet2DConditionConfig(unetJson);
+  const root = new ParameterRoot();
+  const model = new UNet2DConditionModel(parsed, root.scope);
+  fill(root);
+  submit();
+  await done();
   const adapterWeights = LoraAdapter.create(
     model.adaptableLayers(),
     { rank: 8, alpha: 8, targetModules: ATTENTION_TARGETS },
@@ -358,33 +374,32 @@ await part('unet', async () => {
     tf.dispose([value, reference]);
     submit();
   };
-  const steps: number[] = [];
-  const encoded: number[] = [];
-  try {
-    for (let i = 0; i < (quick ? 2 : 4); i += 1) {
-      t = performance.now();
-      step();
-      encoded.push(round(performance.now() - t));
-      await done();
-      steps.push(round(performance.now() - t));
-      keep('LoRA DPO steps', steps);
-    }
-    found['LoRA DPO step, 10.24 s'] = {
-      milliseconds: steps,
-      encodeMilliseconds: encoded,
-      peakBytes: pool.peakBytes,
-      onGpu: await whereTimeGoes(step),
-    };
-  } catch (error) {
-    found['LoRA DPO step, 10.24 s'] = {
-      milliseconds: steps,
-      error: String((error as Error).stack).slice(0, 500),
-    };
+  const found = {
+    parameters: root.parameterCount,
+    milliseconds: [] as number[],
+    encodeMilliseconds: [] as number[],
+    peakBytes: 0,
+  };
+  for (let i = 0; i < Number(options.steps); i += 1) {
+    const t = performance.now();
+    step();
+    found.encodeMilliseconds.push(round(performance.now() - t));
+    await done();
+    found.milliseconds.push(round(performance.now() - t));
+    found.peakBytes = pool.peakBytes;
+    keep('training step', found);
   }
+  const changed = await Promise.all(adapterWeights.weights.map(({ tensor }) => tensor.data()));
   const fault = device.takeError();
-  if (fault) found.gpuError = fault.message.slice(0, 300);
+  const result = {
+    ...found,
+    finite: changed.every((values) => values.every(Number.isFinite)),
+    ...(fault ? { gpuError: fault.message.slice(0, 300) } : {}),
+    // A processor's time stamps say no more than the step's own time.
+    ...(Number(options.steps) > 1 ? { onGpu: await whereTimeGoes(step) } : {}),
+  };
   root.dispose();
-  return found;
+  return result;
 });
 giveIdleBuffersBack();
 

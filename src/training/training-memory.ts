@@ -29,32 +29,32 @@ const FLOAT = 4;
 
 /** Where the tape of the whole model is kept. */
 const KEPT = {
-  adapterCopies: 5.1,
+  adapterCopies: 3.6,
   /**
    * Images of a layer's width on the tape: of its resnet, more where its convolutions are trained, of its transformer, more
    * where its feed-forward is.
    */
-  resnetImages: 7.4,
-  convolutionImages: 7.6,
-  transformerImages: 32,
-  feedForwardImages: 4.2,
-  idleShare: 0.436,
+  resnetImages: 7,
+  convolutionImages: 10.6,
+  transformerImages: 30.2,
+  feedForwardImages: 8.35,
+  idleShare: 0.431,
 };
 /** Where each layer runs again: the layers' results and gradients, and the tape of one transformer or trained resnet. */
 const RECOMPUTED = {
-  adapterCopies: 8.15,
-  resnetImages: 3.93,
-  convolutionImages: 25.4,
-  transformerImages: 39.9,
-  feedForwardImages: 24.3,
-  idleShare: 1.02,
+  adapterCopies: 4.4,
+  resnetImages: 1.44,
+  convolutionImages: 41.1,
+  transformerImages: 56.4,
+  feedForwardImages: 28.7,
+  idleShare: 0.92,
 };
 /**
  * Where the whole UNet is trained: weights, gradients, both moments; a share of one copy is at work while the weights are
  * replaced.
  */
-const WHOLE = { copies: 4, updateShare: 0.134, idleShare: 0.411 };
-const MOST_IDLE_BYTES = 266e6;
+const WHOLE = { copies: 4, updateShare: 0.268, idleShare: 0.268 };
+const MOST_IDLE_BYTES = 250e6;
 
 export function stepMemory(
   config: UNet2DConditionConfig,

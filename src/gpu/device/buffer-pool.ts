@@ -1,18 +1,18 @@
-import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import { BufferManager } from '@tensorflow/tfjs-backend-webgpu/dist/buffer_manager';
-import * as tf from '@tensorflow/tfjs-core';
-import { shareScalars } from './scalar-buffers';
 
 /**
  * Idle bytes kept for reuse: as many as a pass of Tango's UNet leaves behind at 10.24 s, so that the next step makes no
- * buffer (bench/counts), and no more than a third of its weights.
+ * buffer (bench/counts), and less than a third of its weights.
  */
-const DEFAULT_IDLE_LIMIT_BYTES = 672 * 2 ** 20;
+const DEFAULT_IDLE_LIMIT_BYTES = 512 * 2 ** 20;
+/** A buffer that is worth destroying: hundreds of a training step's take less together. */
+const LARGE_BYTES = 2 ** 20;
 
 /**
  * GPU buffers of tfjs's backend, kept by exact size and usage for reuse as tfjs's own manager does, which however
  * keeps every idle buffer forever. This one destroys the longest idle when they pass a limit, gives all back on
- * `trim`, and knows the peak.
+ * `trim`, and knows the peak. Of the idle ones it gives the oldest, so that a pass which begins with the same buffers in
+ * use as the one before is given the same for each of its results, and finds its bind groups made.
  *
  * An idle buffer may still be named by commands that are encoded and not submitted (a copy into a tensor that was
  * disposed at once), and a submit with a destroyed buffer is refused. So `shrink` and `trim` are for the moment after
@@ -25,10 +25,13 @@ export class BufferPool extends BufferManager {
   createdBytes = 0;
   readonly #gpu: GPUDevice;
   readonly #idleLimitBytes: number;
-  /** Idle buffers by size and usage; a Set keeps them in the order in which they became idle. */
+  /** Idle buffers by size and usage, the oldest last. */
   readonly #idle = new Map<string, GPUBuffer[]>();
+  /** All idle ones, in the order in which they became idle. */
   readonly #idleOrder = new Set<GPUBuffer>();
   readonly #used = new Set<GPUBuffer>();
+  readonly #numbers = new WeakMap<GPUBuffer, number>();
+  #lastNumber = 0;
 
   constructor(device: GPUDevice, idleLimitBytes = DEFAULT_IDLE_LIMIT_BYTES) {
     super(device);
@@ -47,6 +50,7 @@ export class BufferPool extends BufferManager {
       this.#idleOrder.delete(buffer);
     } else {
       buffer = this.#gpu.createBuffer({ size, usage, mappedAtCreation });
+      this.numberOf(buffer);
       this.createdBytes += size;
       this.numBytesAllocated += size;
       this.peakBytes = Math.max(this.peakBytes, this.numBytesAllocated);
@@ -64,10 +68,22 @@ export class BufferPool extends BufferManager {
       return;
     }
     const key = keyOf(buffer.size, buffer.usage);
-    const idle = this.#idle.get(key);
-    if (idle) idle.push(buffer);
-    else this.#idle.set(key, [buffer]);
+    const idle = this.#idle.get(key) ?? [];
+    const number = this.numberOf(buffer);
+    let at = idle.length;
+    while (at > 0 && this.numberOf(idle[at - 1]!) < number) at -= 1;
+    idle.splice(at, 0, buffer);
+    this.#idle.set(key, idle);
     this.#idleOrder.add(buffer);
+  }
+
+  /** Which buffer this is, for good: the pool's own in the order in which they were made. */
+  numberOf(buffer: GPUBuffer): number {
+    const known = this.#numbers.get(buffer);
+    if (known !== undefined) return known;
+    this.#lastNumber += 1;
+    this.#numbers.set(buffer, this.#lastNumber);
+    return this.#lastNumber;
   }
 
   override getNumUsedBuffers(): number {
@@ -95,15 +111,19 @@ export class BufferPool extends BufferManager {
     this.numBytesUsed = 0;
   }
 
+  /** The longest idle first; those that hold next to nothing only when the large ones are gone. */
   #shrinkIdleTo(bytes: number): void {
-    for (const buffer of this.#idleOrder) {
-      if (this.numBytesAllocated - this.numBytesUsed <= bytes) return;
-      this.#idleOrder.delete(buffer);
-      const key = keyOf(buffer.size, buffer.usage);
-      const rest = this.#idle.get(key)?.filter((idle) => idle !== buffer) ?? [];
-      if (rest.length > 0) this.#idle.set(key, rest);
-      else this.#idle.delete(key);
-      this.#destroy(buffer);
+    for (const least of [LARGE_BYTES, 0]) {
+      for (const buffer of this.#idleOrder) {
+        if (this.numBytesAllocated - this.numBytesUsed <= bytes) return;
+        if (buffer.size < least) continue;
+        this.#idleOrder.delete(buffer);
+        const key = keyOf(buffer.size, buffer.usage);
+        const rest = this.#idle.get(key)?.filter((idle) => idle !== buffer) ?? [];
+        if (rest.length > 0) this.#idle.set(key, rest);
+        else this.#idle.delete(key);
+        this.#destroy(buffer);
+      }
     }
   }
 
@@ -111,37 +131,6 @@ export class BufferPool extends BufferManager {
     buffer.destroy();
     this.numBytesAllocated -= buffer.size;
   }
-}
-
-/**
- * Gives the backend a pool in place of its own buffer manager, which shrinks after every submit, and one buffer for each
- * number.
- */
-export function installPool(backend: WebGPUBackend): BufferPool {
-  const pool = new BufferPool(backend.device);
-  backend.bufferManager = pool;
-  shareScalars(backend);
-  const submitQueue = backend.submitQueue;
-  backend.submitQueue = () => {
-    submitQueue.call(backend);
-    pool.shrink();
-  };
-  return pool;
-}
-
-/** Hands over what is encoded; there may be nothing. */
-export function submitEncoded(backend: WebGPUBackend): void {
-  backend.ensureCommandEncoderReady();
-  backend.endComputePassEncoder();
-  backend.submitQueue();
-}
-
-/** Destroys the idle buffers of the current backend, before something large takes their place. Elsewhere there are none. */
-export function giveIdleBuffersBack(): void {
-  if (tf.getBackend() !== 'webgpu') return;
-  const backend = tf.backend() as WebGPUBackend;
-  submitEncoded(backend);
-  if (backend.bufferManager instanceof BufferPool) backend.bufferManager.trim();
 }
 
 function keyOf(size: number, usage: GPUBufferUsageFlags): string {

@@ -1,5 +1,5 @@
-export { giveIdleBuffersBack } from './buffer-pool';
 export { compileAhead } from './compile-ahead';
 export type { BackendChoice, BackendName, ComputeDevice, DeviceMemory } from './compute-device';
 export { openDevice } from './open-device';
 export { currentPlatform, type Platform } from './platform';
+export { giveIdleBuffersBack } from './webgpu-backend';

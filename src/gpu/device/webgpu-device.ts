@@ -8,8 +8,9 @@ import {
 } from '../../common/errors';
 import { allowEnableLines } from '../kernels/common/shader-extensions';
 import { chooseKernels } from '../kernels/self-test';
-import { type BufferPool, installPool, submitEncoded } from './buffer-pool';
+import type { BufferPool } from './buffer-pool';
 import type { ComputeDevice } from './compute-device';
+import { prepareBackend, submitEncoded } from './webgpu-backend';
 
 /** Asked for where the adapter has them: half precision, shuffles within a subgroup, time stamps for the benches. */
 const OPTIONAL_FEATURES: readonly GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp-query'];
@@ -53,7 +54,7 @@ export async function openWebGpuDevice(adapter: GPUAdapter, reason: string): Pro
   const device = await requestDevice(adapter);
   allowEnableLines(device);
   const backend = new WebGPUBackend(device, adapter.info);
-  const pool = installPool(backend);
+  const pool = prepareBackend(backend);
   const submit = (): void => submitEncoded(backend);
   if (tf.findBackendFactory('webgpu')) tf.removeBackend('webgpu');
   tf.registerBackend('webgpu', () => backend);

@@ -10,6 +10,7 @@ const DEFAULT_LIMITS = {
   maxStorageBufferBindingSize: 128 * 2 ** 20,
   maxComputeWorkgroupsPerDimension: 65_535,
   maxComputeWorkgroupStorageSize: 16_384,
+  minUniformBufferOffsetAlignment: 256,
 };
 
 class PlannedBuffer {
