@@ -13,7 +13,7 @@ import { type ClipSize, clipSize } from './clip-size';
 import type { ComponentName } from './model-index';
 import { PreviewBudget } from './preview-budget';
 import { PromptEncoder } from './prompt-encoder';
-import { checkFinite, finiteProbe, settle, throwIfCancelled } from './settle';
+import { beginCheck, checkFinite, finiteProbe, letMessagesIn, settle, throwIfCancelled } from './settle';
 import { type LoadOptions, loadTangoComponents, type TangoComponents } from './tango-components';
 import { checkLatents, checkTangoRequest, type TangoRequest } from './tango-request';
 import { type Conditioning, type EncodedText, tensorsOf, UNetCondition } from './text-conditioning';
@@ -384,7 +384,11 @@ export class TangoPipeline {
     for (const { parameters } of this.parts.plans) parameters.dispose();
   }
 
-  /** @returns the last latents [1, H, W, C], owned by the scope */
+  /**
+   * A step is encoded while the GPU computes the one before: whether that gave finite numbers is asked one step late.
+   *
+   * @returns the last latents [1, H, W, C], owned by the scope
+   */
   async #denoise(initial: tf.Tensor4D, job: DenoisingJob): Promise<tf.Tensor4D> {
     const { scope, scheduler, generator, condition, guidanceScale, size, hooks } = job;
     const { onPreview, signal } = hooks;
@@ -392,21 +396,31 @@ export class TangoPipeline {
     const budget = new PreviewBudget();
     const stepCount = scheduler.timesteps.length;
     let latents = initial; // [1, H, W, C]
-    for (const [step, timestep] of scheduler.timesteps.entries()) {
-      hooks.onStage?.('denoise', step, stepCount);
-      const next = tf.tidy(() => {
-        const prediction = this.#guidedPrediction(latents, timestep, condition, guidanceScale);
-        return run.step(prediction, step, latents);
-      });
-      scope.release(latents);
-      latents = scope.own(next);
-      await settle(latents, `Denoising step ${step + 1} of ${stepCount} (timestep ${timestep})`, signal);
-      await job.onLatents(latents);
-      if (onPreview && run.predictedX0 && budget.isDue(step, stepCount)) {
-        const x0 = run.predictedX0;
-        await budget.spend(async () => onPreview(await this.#preview(x0, size.frames)));
-        throwIfCancelled(signal);
+    let check = Promise.resolve();
+    try {
+      for (const [step, timestep] of scheduler.timesteps.entries()) {
+        hooks.onStage?.('denoise', step, stepCount);
+        const next = tf.tidy(() => {
+          const prediction = this.#guidedPrediction(latents, timestep, condition, guidanceScale);
+          return run.step(prediction, step, latents);
+        });
+        scope.release(latents);
+        latents = scope.own(next);
+        const stepBefore = check;
+        check = beginCheck(latents, `Denoising step ${step + 1} of ${stepCount} (timestep ${timestep})`);
+        check.catch(() => {}); // it is awaited one step later
+        await letMessagesIn(signal);
+        await stepBefore;
+        await job.onLatents(latents);
+        if (onPreview && run.predictedX0 && budget.isDue(step, stepCount)) {
+          const x0 = run.predictedX0;
+          await budget.spend(async () => onPreview(await this.#preview(x0, size.frames)));
+          throwIfCancelled(signal);
+        }
       }
+      await check;
+    } finally {
+      await check.catch(() => {}); // of a step that a cancellation came behind
     }
     scope.release(run);
     return latents;

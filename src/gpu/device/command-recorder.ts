@@ -71,9 +71,9 @@ export class CommandRecorder {
     const { getBufferData } = this.#encoding;
     this.#encoding.getBufferData = async (buffer) => {
       const read = getBufferData.call(backend, buffer); // submits
-      const { pending } = this.#budget;
+      const stretch = this.#budget.mark();
       const data = await read;
-      this.#budget.ended(pending, performance.now());
+      this.#budget.ended(stretch, performance.now());
       return data;
     };
   }

@@ -1,6 +1,6 @@
 import type { WebGPUProgram } from '@tensorflow/tfjs-backend-webgpu';
 import { describe, expect, it } from 'vitest';
-import { SubmitBudget } from './submit-budget';
+import { type Stretch, SubmitBudget } from './submit-budget';
 
 /** A program of so many operations. */
 const program = (flops: number): WebGPUProgram =>
@@ -11,17 +11,17 @@ function dispatchesPerSubmit(budget: SubmitBudget, flops: number): number {
   for (let count = 1; ; count += 1) {
     if (budget.add(program(flops))) {
       budget.submitted(0);
-      budget.ended(budget.pending, 0); // in no time: nothing is learnt of the adapter
+      budget.mark();
       return count;
     }
   }
 }
 
-/** Lets the budget see `flops` done in `seconds`. */
-function see(budget: SubmitBudget, flops: number, seconds: number): void {
+/** Hands `flops` over at `now`, in milliseconds. */
+function handOver(budget: SubmitBudget, flops: number, now: number): Stretch {
   budget.add(program(flops));
-  budget.submitted(1000);
-  budget.ended(budget.pending, 1000 + 1000 * seconds);
+  budget.submitted(now);
+  return budget.mark();
 }
 
 describe('SubmitBudget', () => {
@@ -35,22 +35,27 @@ describe('SubmitBudget', () => {
 
   it('gives a fast adapter a block of large dispatches, and a slow one a tenth of a second of work', () => {
     const budget = new SubmitBudget();
-    see(budget, 10e12, 1);
+    budget.ended(handOver(budget, 10e12, 1000), 2000);
     expect(dispatchesPerSubmit(budget, 5e9)).toBe(32);
-    see(budget, 0.25e12, 1);
+    budget.ended(handOver(budget, 0.25e12, 10_000), 11_000);
     expect(dispatchesPerSubmit(budget, 5e9)).toBe(5);
-    see(budget, 1e9, 1);
+    budget.ended(handOver(budget, 1e9, 20_000), 21_000);
     expect(dispatchesPerSubmit(budget, 5e9)).toBe(1);
   });
 
-  it('learns nothing from an end behind which more was handed over', () => {
+  it('counts what is handed over while the adapter works from the end of what came before', () => {
     const budget = new SubmitBudget();
-    budget.add(program(1e9));
-    budget.submitted(0);
-    const { pending } = budget;
-    budget.add(program(1e9));
-    budget.submitted(10);
-    budget.ended(pending, 60_000);
+    const first = handOver(budget, 100e9, 0);
+    const second = handOver(budget, 50e9, 10);
+    budget.ended(first, 1000);
+    expect(dispatchesPerSubmit(budget, 5e9)).toBe(2);
+    budget.ended(second, 1100); // 500e9 a second
+    expect(dispatchesPerSubmit(budget, 5e9)).toBe(10);
+  });
+
+  it('learns nothing from a little work, which waits for other things', () => {
+    const budget = new SubmitBudget();
+    budget.ended(handOver(budget, 1e6, 0), 5000);
     expect(dispatchesPerSubmit(budget, 1e9)).toBe(10);
   });
 

@@ -11,18 +11,26 @@ const UNKNOWN_RATE = 100e9;
 /** Work of a byte moved, in operations: what GPUs do in that time, within a factor of two or three. */
 const OPERATIONS_PER_BYTE = 10;
 
+/** Less than this says more of the way to the adapter than of the adapter. */
+const LEAST_LEARNT = 1e9;
+
+/** Work handed over between two marks, and when the first of it was, in milliseconds. */
+export interface Stretch {
+  readonly work: number;
+  readonly began: number;
+}
+
 /**
  * When the commands encoded so far are handed over: after as many as a block has, and before they would keep the adapter
- * busy for long. How fast it is comes from the times in which it was seen to end all that it was given.
+ * busy for long. How fast it is comes from when it was seen to end what it was given; it works in the order of the submits.
  */
 export class SubmitBudget {
   /** Operations a second, bytes moved counted as some. */
   #rate = UNKNOWN_RATE;
   #dispatches = 0;
   #work = 0;
-  /** Work handed over since the adapter was last seen idle, and when that began. */
-  #pending = 0;
-  #began = 0;
+  #stretch: Stretch = { work: 0, began: 0 };
+  #lastEnd = 0;
 
   /** @returns whether it is time to submit */
   add(program: WebGPUProgram): boolean {
@@ -32,24 +40,23 @@ export class SubmitBudget {
   }
 
   submitted(now: number): void {
-    if (this.#pending === 0) this.#began = now;
-    this.#pending += this.#work;
+    const { work, began } = this.#stretch;
+    this.#stretch = { work: work + this.#work, began: work === 0 ? now : began };
     this.#work = 0;
     this.#dispatches = 0;
   }
 
-  /** The work of all submits so far: what `ended` is told when it is done. */
-  get pending(): number {
-    return this.#pending;
+  /** @returns what has been handed over since the last mark, for `ended` */
+  mark(): Stretch {
+    const stretch = this.#stretch;
+    this.#stretch = { work: 0, began: 0 };
+    return stretch;
   }
 
-  /** Work handed over so far is done at `now`, in milliseconds; when more has been since, nothing is learnt. */
-  ended(pending: number, now: number): void {
-    if (pending !== this.#pending || pending === 0) return;
-    const seconds = (now - this.#began) / 1000;
-    // What is this short says more of the way to the adapter than of the adapter.
-    if (seconds > MOST_SECONDS / 10) this.#rate = pending / seconds;
-    this.#pending = 0;
+  ended({ work, began }: Stretch, now: number): void {
+    const seconds = (now - Math.max(began, this.#lastEnd)) / 1000;
+    this.#lastEnd = now;
+    if (work >= LEAST_LEARNT && seconds > 0) this.#rate = work / seconds;
   }
 }
 
