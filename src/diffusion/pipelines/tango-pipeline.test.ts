@@ -109,6 +109,30 @@ forEachBackend('TangoPipeline', () => {
     );
   });
 
+  it('computes the next step while it waits to hear of the one before, and of the last one too', async () => {
+    const backend = tf.backend();
+    const read = backend.read.bind(backend);
+    let stepsBegun = 0;
+    const begunWhenHeard: number[] = [];
+    const reads = vi.spyOn(backend, 'read').mockImplementation(async (dataId) => {
+      const asked = stepsBegun;
+      // As a GPU's answer: it comes when the work is done, which is later than whatever is next here.
+      if (asked > 0) await vi.waitUntil(() => stepsBegun > asked || asked === 4, { interval: 1 });
+      if (asked > 0) begunWhenHeard[asked - 1] = stepsBegun - asked;
+      return read(dataId);
+    });
+    try {
+      await pipeline.run(requestOf('unguided'), {
+        onStage: (stage) => {
+          if (stage === 'denoise') stepsBegun += 1;
+        },
+      });
+    } finally {
+      reads.mockRestore();
+    }
+    expect(begunWhenHeard).toEqual([1, 1, 1, 0]);
+  });
+
   it('names the stage that gave NaN', async () => {
     const latents = { data: new Float32Array(448).fill(3e38), shape: [1, 4, 28, 4] };
     await expect(pipeline.run({ ...requestOf('ddim'), latents })).rejects.toThrow(
