@@ -23,7 +23,7 @@ export interface PassRequest {
 export interface PassCounts extends Counts {
   readonly parameters: number;
   readonly weightBytes: number;
-  /** Of buffers that the pass made: all that the one before left is reused, but for the timestep's embedding. */
+  /** Of buffers that the pass made, where what the one before left was not enough. */
   readonly newBufferBytes: number;
   /** Calls of the device in the pass: what is made anew, and how often commands are handed over. */
   readonly calls: Readonly<Record<'createBuffer' | 'createBindGroup' | 'writeBuffer' | 'submit', number>>;

@@ -4,7 +4,7 @@ import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 const MOST = 4096;
 
 /** What the backend keeps of a tensor; `external` data is not given to the pool when the tensor goes. */
-interface TensorData {
+export interface TensorData {
   readonly dtype: string;
   readonly shape: readonly number[];
   values: ArrayLike<number> | null;

@@ -1,16 +1,18 @@
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
+import { batchUploads } from './batched-uploads';
 import { BufferPool } from './buffer-pool';
 import { CommandRecorder } from './command-recorder';
 import { shareScalars } from './scalar-buffers';
 
 /**
  * Puts the studio's own in place of what tfjs's backend does below its kernels: buffers that are given back, one for each
- * number, and commands that make nothing which is there already.
+ * number, one way for all small uploads, and commands that make nothing which is there already.
  */
 export function prepareBackend(backend: WebGPUBackend): BufferPool {
   const pool = new BufferPool(backend.device);
   backend.bufferManager = pool;
+  batchUploads(backend);
   shareScalars(backend);
   new CommandRecorder(backend, pool).install();
   return pool;
