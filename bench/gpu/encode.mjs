@@ -4,23 +4,30 @@
  */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { median } from '../peers/run.mjs';
 import { bundle } from './run.mjs';
 
 const TURNS = 5;
-const folder = await bundle('encode-pass.ts', 'encode.mjs');
-const run = (options) => {
-  const { stdout, stderr, status } = spawnSync(process.execPath, [join(folder, 'encode.mjs'), ...options], {
-    encoding: 'utf8',
+
+/** @returns {Promise<{ timesAsFast: number, turns: object[] }>} by the medians of each turn */
+export async function encodePasses() {
+  const program = join(await bundle('encode-pass.ts', 'encode.mjs'), 'encode.mjs');
+  const run = (options) => {
+    const { stdout, stderr, status } = spawnSync(process.execPath, [program, ...options], {
+      encoding: 'utf8',
+    });
+    if (status !== 0) throw new Error(`The bench failed:\n${stderr}`);
+    return JSON.parse(stdout.trim().split('\n').at(-1));
+  };
+  const turns = Array.from({ length: TURNS }, () => {
+    const tfjs = run(['--plain']);
+    const studio = run([]);
+    return { studio, tfjs, ratio: tfjs.median / studio.median };
   });
-  if (status !== 0) throw new Error(`The bench failed:\n${stderr}`);
-  return JSON.parse(stdout.trim().split('\n').at(-1));
-};
-const turns = Array.from({ length: TURNS }, () => {
-  const tfjs = run(['--plain']);
-  const studio = run([]);
-  return { studio, tfjs, ratio: tfjs.median / studio.median };
-});
-const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
-process.stdout.write(
-  `${JSON.stringify({ timesAsFast: median(turns.map(({ ratio }) => ratio)), turns }, null, 2)}\n`,
-);
+  return { timesAsFast: median(turns.map(({ ratio }) => ratio)), turns };
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  process.stdout.write(`${JSON.stringify(await encodePasses(), null, 2)}\n`);
+}

@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: builds the studio and the same studio on plain tfjs ops, measures both in one Chromium, and
  * prints JSON: time of each stage on wasm and WebGPU, the UNet pass beside stock tfjs, a whole clip, first preview,
- * time to ready, bundle size, peak memory; the counts of a full-size pass; and, when tools/peers/export_unet.py has
+ * time to ready, bundle size, peak memory; the counts of a full-size pass and what it takes to encode one; and, when tools/peers/export_unet.py has
  * been run, the UNet pass beside its peers in turns. `-- --backends wasm` leaves WebGPU out (minutes on a CPU adapter);
  * `-- --repeats 5` sets how many warm runs a median is taken from.
  */
@@ -10,6 +10,7 @@ import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { countPasses } from '../../bench/counts/run.mjs';
+import { encodePasses } from '../../bench/gpu/encode.mjs';
 import { comparePeers, exportedModels } from '../../bench/peers/run.mjs';
 import { chromiumArgs, ensureBrowser, ensureDependencies, fail, npx, root } from './lib.mjs';
 
@@ -184,6 +185,7 @@ try {
   rmSync(profile, { recursive: true, force: true });
 }
 result.fullSizePass = countPasses();
+result.encodeMs = await encodePasses();
 const models = exportedModels();
 if (models.length > 0) result.peers = await comparePeers({ models, backends, rounds: repeats });
 console.log(JSON.stringify(deepRound(result), null, 2));
