@@ -1,9 +1,9 @@
 /**
  * `npm run bench`: builds the studio and the same studio on plain tfjs ops, measures both in one Chromium, and
  * prints JSON: time of each stage on wasm and WebGPU, the UNet pass beside stock tfjs, a whole clip, first preview,
- * time to ready, bundle size, peak memory; the counts of a full-size pass and what it takes to encode one; and, when tools/peers/export_unet.py has
- * been run, the UNet pass beside its peers in turns. `-- --backends wasm` leaves WebGPU out (minutes on a CPU adapter);
- * `-- --repeats 5` sets how many warm runs a median is taken from.
+ * time to ready, bundle size, peak memory; the counts of a full-size pass and what it takes to encode one; and, when
+ * tools/peers/export_unet.py has been run, the UNet pass beside its peers in turns. `-- --backends wasm` leaves WebGPU out
+ * (minutes on a CPU adapter); `-- --repeats 5` sets how many warm runs a median is taken from.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';
