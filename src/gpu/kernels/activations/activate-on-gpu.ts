@@ -22,7 +22,7 @@ class ActivationProgram extends VectorProgram {
     });
   }
 
-  protected functions(): string {
+  protected override functions(): string {
     return activationSource(this.activation);
   }
 

@@ -22,7 +22,7 @@ class ActivationGradientProgram extends VectorProgram {
     });
   }
 
-  protected functions(): string {
+  protected override functions(): string {
     return slopeSource(this.activation);
   }
 

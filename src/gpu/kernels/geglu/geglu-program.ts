@@ -20,7 +20,7 @@ export class GegluProgram extends VectorProgram {
     });
   }
 
-  protected functions(): string {
+  protected override functions(): string {
     return activationSource('gelu');
   }
 
@@ -45,7 +45,7 @@ export class GegluGradientProgram extends VectorProgram {
     });
   }
 
-  protected functions(): string {
+  protected override functions(): string {
     return slopeSource('gelu');
   }
 
