@@ -47,10 +47,11 @@ export function checkText(damaged: readonly string[]): string {
     : `Damaged: ${damaged.join(', ')}. Remove the model, then download or import it again.`;
 }
 
-/** "WebGPU on Apple M3" or "WebAssembly, 2 threads". */
+/** "WebGPU on Apple M3", where the browser tells no name "WebGPU on nvidia ampere", or "WebAssembly, 2 threads". */
 export function backendText(info: EngineInfo): string {
   if (info.backend === 'webgpu') {
-    const adapter = info.adapter?.description || info.adapter?.vendor;
+    const { description = '', vendor = '', architecture = '' } = info.adapter ?? {};
+    const adapter = description || `${vendor} ${architecture}`.trim();
     return adapter ? `WebGPU on ${adapter}` : 'WebGPU';
   }
   return `WebAssembly, ${threadsText(info)}`;
